@@ -1,0 +1,35 @@
+# zrun_kernel_layer(NAME [EXCLUDE regex]): one layer of the kernel, every .cc below the current folder, built twice:
+#   NAME_trap    freestanding objects for zkernel-trap
+#   NAME_hosted  the same sources for unit tests and fuzzers
+# and NAME_test from every *_test.cc, linked over hal/fake. A file dropped in is found by itself.
+set(ZRUN_KERNEL_FLAGS
+    -ffreestanding -fno-exceptions -fno-rtti -fno-threadsafe-statics -fno-stack-protector
+    -fno-asynchronous-unwind-tables -fno-omit-frame-pointer -fno-common -fno-strict-aliasing
+    -ftrivial-auto-var-init=zero -fno-pic -fno-pie -mcmodel=large)
+set(ZRUN_TRAP_FLAGS ${ZRUN_KERNEL_FLAGS} -mgeneral-regs-only -O2 -g -Wframe-larger-than=2048)
+
+function(zrun_kernel_layer name)
+  cmake_parse_arguments(arg "" "" "EXCLUDE;TEST_LIBS" ${ARGN})
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc)
+  set(tests ${sources})
+  list(FILTER sources EXCLUDE REGEX "_(test|fuzz)\\.cc$")
+  list(FILTER tests INCLUDE REGEX "_test\\.cc$")
+  if(arg_EXCLUDE)
+    list(FILTER sources EXCLUDE REGEX ${arg_EXCLUDE})
+    list(FILTER tests EXCLUDE REGEX ${arg_EXCLUDE})
+  endif()
+  if(sources)
+    add_library(${name}_trap OBJECT ${sources})
+    target_compile_options(${name}_trap PRIVATE ${ZRUN_TRAP_FLAGS})
+    target_include_directories(${name}_trap PRIVATE ${PROJECT_SOURCE_DIR})
+    add_library(${name}_hosted STATIC ${sources})
+    target_compile_options(${name}_hosted PRIVATE -fno-exceptions -fno-rtti)
+    zrun_hosted(${name}_hosted)
+  endif()
+  if(ZRUN_TESTS AND tests)
+    add_executable(${name}_test ${tests})
+    zrun_hosted(${name}_test)
+    target_link_libraries(${name}_test PRIVATE ${arg_TEST_LIBS} GTest::gtest_main)
+    gtest_discover_tests(${name}_test DISCOVERY_TIMEOUT 60)
+  endif()
+endfunction()
