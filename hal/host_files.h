@@ -1,0 +1,76 @@
+#pragma once
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "base/result.h"
+#include "hal/clock.h"
+#include "hal/memory.h"
+
+// Directory trees of the machine's host that the launcher shares (zrun -v): trap asks the supervisor's
+// broker, which resolves names beneath the tree and nowhere else. A node is an open reference to a file
+// of a tree; every node returned must be closed.
+namespace zrun::hal {
+
+using HostNode = int32_t;
+inline constexpr HostNode kNoHostNode = -1;
+
+struct HostAttributes {
+  uint64_t inode, size, blocks;  // blocks of 512 bytes
+  uint32_t mode, uid, gid, links;
+  uint64_t device, rdev;
+  Nanoseconds atime, mtime, ctime, btime;
+};
+struct HostStatFs {
+  uint64_t type, block_size, blocks, blocks_free, blocks_available, files, files_free, name_max;
+};
+struct HostAttributeChange {
+  enum : uint32_t { kMode = 1, kUid = 2, kGid = 4, kAtime = 8, kMtime = 16 };
+  uint32_t valid = 0;
+  uint32_t mode = 0, uid = 0, gid = 0;
+  Nanoseconds atime = 0, mtime = 0;
+};
+
+// What the launcher shares: volume |index|'s root node, its place in the container and whether it is
+// read-only. Returns false past the last.
+struct HostVolume {
+  HostNode root;
+  std::string_view target;
+  bool read_only;
+};
+bool GetHostVolume(unsigned index, HostVolume& out);
+
+// Names are single components; symbolic links are never followed.
+Result<HostNode> HostLookup(HostNode directory, std::string_view name);
+Result<HostAttributes> HostGetAttributes(HostNode node);
+Result<void> HostSetAttributes(HostNode node, const HostAttributeChange& change);
+// |mode| holds the type too (S_IFREG, S_IFDIR, S_IFIFO, S_IFSOCK); EEXIST if the name is taken.
+Result<HostNode> HostCreate(HostNode directory, std::string_view name, uint32_t mode);
+Result<void> HostSymlink(HostNode directory, std::string_view name, std::string_view target);
+Result<void> HostLink(HostNode directory, std::string_view name, HostNode target);
+Result<void> HostUnlink(HostNode directory, std::string_view name, bool is_directory);
+// |flags| are renameat2's.
+Result<void> HostRename(HostNode from, std::string_view name, HostNode to, std::string_view new_name,
+                        uint32_t flags);
+Result<size_t> HostReadLink(HostNode node, std::span<char> target);
+Result<HostStatFs> HostGetStatFs(HostNode node);
+void HostClose(HostNode node);
+
+// Regular files and directories must be opened before their contents can be reached. The result is a
+// node of its own. |writable| asks for write access too.
+Result<HostNode> HostOpen(HostNode node, bool writable);
+Result<size_t> HostRead(HostNode open_node, uint64_t offset, std::span<std::byte> buffer);
+Result<size_t> HostWrite(HostNode open_node, uint64_t offset, std::span<const std::byte> buffer);
+Result<void> HostTruncate(HostNode open_node, uint64_t size);
+Result<void> HostSync(HostNode open_node, bool data_only);
+// |mode| is fallocate's.
+Result<void> HostAllocate(HostNode open_node, uint32_t mode, uint64_t offset, uint64_t size);
+// SEEK_DATA or SEEK_HOLE.
+Result<uint64_t> HostSeek(HostNode open_node, uint64_t offset, int whence);
+// Fills |buffer| with linux_dirent64 records from position |cursor| (0 first), which it moves.
+Result<size_t> HostReadDirectory(HostNode open_node, uint64_t& cursor, std::span<std::byte> buffer);
+// The file as a bank of physical memory: pages of it can be mapped with AddressSpace, not reached through
+// PhysToVirt. Valid until the node is closed; mapping beyond the file's end faults as SIGBUS.
+Result<PhysRange> HostFileBank(HostNode open_node);
+
+}  // namespace zrun::hal

@@ -1,0 +1,59 @@
+#pragma once
+#include <atomic>
+#include <cstdint>
+
+#include "base/result.h"
+#include "hal/clock.h"
+
+// Kernel threads. A guest thread is a kernel thread that calls Run() (hal/user_context.h) in a loop.
+namespace zrun::hal {
+
+class AddressSpace;
+class Thread;  // the body's
+
+struct ThreadStart {
+  void (*entry)(void* argument);  // must end with ExitThread()
+  void* argument;
+};
+
+Thread& CurrentThread();
+// A thread in |space|; null: a kernel service thread that never runs guest code.
+Result<Thread*> StartThread(AddressSpace* space, ThreadStart start);
+// The stack and context are freed when nothing can run on them any more. Nobody may name the thread after.
+[[noreturn]] void ExitThread();
+
+// One word of storage per thread for the layer above (the objects layer's Thread).
+void* ThreadSlot(const Thread& thread);
+void SetThreadSlot(Thread& thread, void* value);
+
+// The kernel's identity of a processor the caller runs on, for getcpu and statistics.
+unsigned CurrentCpu();
+unsigned CpuCount();
+
+struct CpuTimes {
+  Nanoseconds user;
+  Nanoseconds system;
+};
+// CPU time used so far. The split may be estimated for threads other than the caller.
+CpuTimes ThreadCpuTimes(const Thread& thread);
+
+// ---- Sleeping. The one blocking primitive: sleeps while |word| holds |expected|; may wake spuriously.
+enum class WaitOutcome : uint8_t { kWoken, kTimedOut };
+WaitOutcome WaitOnWord(const std::atomic<uint32_t>& word, uint32_t expected, Deadline deadline);
+void WakeWord(const std::atomic<uint32_t>& word, uint32_t max_threads);
+void Yield();
+
+// Park() sleeps until Unpark(thread) (which is remembered if it comes first), the deadline, or, if
+// interruptible, while a kick is pending.
+enum class Interruptible : bool { kNo, kYes };
+enum class ParkOutcome : uint8_t { kUnparked, kTimedOut, kKicked };
+ParkOutcome Park(Deadline deadline, Interruptible interruptible);
+void Unpark(Thread& thread);
+
+// Asks |thread| to come to its run loop: makes its current or next Run() return kInterrupted and its
+// interruptible Park() return kKicked, until the thread itself calls ClearKick(). Never lost.
+void Kick(Thread& thread);
+bool KickPending();
+void ClearKick();
+
+}  // namespace zrun::hal
