@@ -1,0 +1,53 @@
+#pragma once
+#include "hal/thread.h"
+#include "hal/user_context.h"
+#include "objects/task/process.h"
+
+namespace zrun {
+
+// A thread of a process. The personality derives from it and gives it a life in Main().
+class Thread : public KernelObject {
+ public:
+  static constexpr ObjectType kType = ObjectType::kThread;
+  ~Thread() override;
+
+  // The Thread the caller runs as; null on kernel service threads.
+  static Thread* Current();
+
+  // Runs Main() on a new kernel thread in |space|. Holds a reference on itself until Main() has returned.
+  Result<void> Start(hal::AddressSpace& space) EXCLUDES(machine_lock_);
+  // fork: the same, in a copy of the caller's address space (objects/vm: VmAddressRegion::Fork says how).
+  // For the VM layer: what the machine must run, and the thread it became.
+  hal::ThreadStart PrepareStart();
+  void SetMachineThread(hal::Thread* thread) EXCLUDES(machine_lock_);
+
+  Process& process() { return *process_; }
+  const RefPtr<Process>& process_ref() { return process_; }
+  // execve in a new address space: Main() ends here with the value it returns and goes on as Continue() on
+  // a new kernel thread in |space|; the caller must return from Main() at once after it.
+  Result<void> MoveTo(hal::AddressSpace& space) EXCLUDES(machine_lock_);
+
+  // Wakes it from an interruptible wait and out of guest code.
+  void Kick() EXCLUDES(machine_lock_);
+  // CPU time so far; also after its end.
+  hal::CpuTimes cpu_times() EXCLUDES(machine_lock_);
+  // Set when Main() has returned.
+  bool has_ended() const { return HasAny(signals(), Signals::kTerminated); }
+
+ protected:
+  explicit Thread(RefPtr<Process> process);
+  // The personality's run loop, on the new kernel thread.
+  virtual void Main() = 0;
+  // Where a thread that moved goes on (execve); by default that is Main().
+  virtual void Continue() { Main(); }
+
+ private:
+  static void Entry(void* argument);
+  const RefPtr<Process> process_;
+  mutable Mutex machine_lock_{LockRank::kLeaf};
+  hal::Thread* machine_ GUARDED_BY(machine_lock_) = nullptr;
+  hal::CpuTimes ended_times_ GUARDED_BY(machine_lock_) = {};
+  bool moving_ = false;  // only its own thread
+};
+
+}  // namespace zrun

@@ -1,0 +1,90 @@
+#pragma once
+#include <span>
+
+#include "base/ref_ptr.h"
+#include "hal/memory.h"
+#include "objects/kernel_object.h"
+
+namespace zrun {
+
+class VmMapping;
+struct MappingListTag;
+
+// Fills the pages of a VmObject on first touch: how file systems feed the page cache. Called with no VM
+// lock held.
+class PageSource {
+ public:
+  virtual ~PageSource() = default;
+  virtual Result<void> ReadPage(uint64_t offset, std::span<std::byte> page) = 0;
+  virtual Result<void> WritePage(uint64_t offset, std::span<const std::byte> page) = 0;
+};
+
+// A sparse array of pages: anonymous memory, a file's page cache, shared memory, or a piece of physical
+// memory (a ROM, a host file's bank). Pages are reserved in runs (hal::PreferredRun), so that on the trap
+// machine a whole object usually maps in one piece.
+class VmObject final : public KernelObject {
+ public:
+  static constexpr ObjectType kType = ObjectType::kVmObject;
+  static Result<RefPtr<VmObject>> CreateAnonymous(uint64_t size);
+  static Result<RefPtr<VmObject>> CreatePaged(uint64_t size, OwnPtr<PageSource> source);
+  // |size| may be smaller than the range (a file's length in a bank). Never grows beyond the range.
+  static Result<RefPtr<VmObject>> CreatePhysical(hal::PhysRange range, uint64_t size);
+  ~VmObject() override;
+  // A copy-on-write child of [offset, offset + size). Both sides see the bytes as they are now.
+  Result<RefPtr<VmObject>> Snapshot(uint64_t offset, uint64_t size) EXCLUDES(lock_);
+
+  uint64_t size() const { return size_.load(std::memory_order_acquire); }
+  bool is_physical() const { return physical_; }
+  // Shrinking frees pages, zeroes the rest of the last one, and takes the pages away from every mapping.
+  Result<void> Resize(uint64_t size) EXCLUDES(lock_);
+  // Bytes within size(); holes read as zeros without being committed. A short count at the end of the object.
+  Result<size_t> Read(uint64_t offset, std::span<std::byte> out) EXCLUDES(lock_);
+  Result<size_t> Write(uint64_t offset, std::span<const std::byte> in) EXCLUDES(lock_);
+  // Calls |visit| with successive pieces of the kernel's window onto [offset, offset + size), committing
+  // pages when |access| has kWrite; holes are given as zero pages when it has not. Stops when |visit|
+  // consumes less than it was given. Returns the bytes consumed. The copies to and from guest memory run
+  // in |visit|: no VM lock is held then, the pages are pinned instead.
+  class PieceVisitor {
+   public:
+    virtual Result<size_t> Visit(std::span<std::byte> piece) = 0;
+
+   protected:
+    ~PieceVisitor() = default;
+  };
+  Result<size_t> ForEachPiece(uint64_t offset, uint64_t size, hal::Access access, PieceVisitor& visitor)
+      EXCLUDES(lock_);
+  // Frees whole pages of the range and zeroes the rest of it (FALLOC_FL_PUNCH_HOLE).
+  Result<void> Decommit(uint64_t offset, uint64_t size) EXCLUDES(lock_);
+  // Makes sure pages exist (fallocate); they read as zeros.
+  Result<void> Commit(uint64_t offset, uint64_t size) EXCLUDES(lock_);
+  // Writes dirty pages back to the source.
+  Result<void> Sync(uint64_t offset, uint64_t size) EXCLUDES(lock_);
+  // The first offset >= |offset| that is data (or hole): SEEK_DATA, SEEK_HOLE. ENXIO past the end.
+  Result<uint64_t> SeekData(uint64_t offset, bool data) EXCLUDES(lock_);
+  uint64_t committed_bytes() const EXCLUDES(lock_);
+
+  // For mappings: frames behind [offset, offset + size), committed as |access| needs, in order. Fills
+  // |out| and returns how many entries it used; they cover a prefix of the range, at least a page. |granted| is
+  // the access they may be mapped with (a page shared copy-on-write is not writable).
+  // ENXIO beyond the object's end (SIGBUS), EIO if the source failed.
+  struct Frames {
+    size_t count;
+    uint64_t bytes;
+    hal::Access granted;
+  };
+  Result<Frames> GetFrames(uint64_t offset, uint64_t size, hal::Access access,
+                           std::span<hal::PhysRange> out) EXCLUDES(lock_);
+  // Mappings register so that Resize and Decommit reach them. Called by VmAddressRegion with its lock held.
+  void AddMapping(VmMapping& mapping) EXCLUDES(lock_);
+  void RemoveMapping(VmMapping& mapping) EXCLUDES(lock_);
+
+ private:
+  template <typename T, typename... Args>
+  friend Result<RefPtr<T>> MakeRef(Args&&...);
+  VmObject(uint64_t size, bool physical);
+  const bool physical_;
+  std::atomic<uint64_t> size_;
+  mutable Mutex lock_{LockRank::kVmObject};
+};
+
+}  // namespace zrun
