@@ -48,11 +48,10 @@ class RefPtr {
   }
   RefPtr(const RefPtr& other) : RefPtr(other.ptr_) {}
   template <typename U>
-    requires std::is_convertible_v<U*, T*>
-  RefPtr(const RefPtr<U>& other) : RefPtr(static_cast<T*>(other.get())) {}
+  requires std::is_convertible_v<U*, T*> RefPtr(const RefPtr<U>& other)
+      : RefPtr(static_cast<T*>(other.get())) {}
   template <typename U>
-    requires std::is_convertible_v<U*, T*>
-  RefPtr(RefPtr<U>&& other) : ptr_(other.Leak()) {}
+  requires std::is_convertible_v<U*, T*> RefPtr(RefPtr<U>&& other) : ptr_(other.Leak()) {}
   RefPtr(RefPtr&& other) : ptr_(std::exchange(other.ptr_, nullptr)) {}
   RefPtr& operator=(RefPtr other) {
     std::swap(ptr_, other.ptr_);

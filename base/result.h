@@ -13,9 +13,9 @@ class [[nodiscard]] Result {
  public:
   constexpr Result(Errno error) : error_(error), has_value_(false) {}
   template <typename U = T>
-    requires std::is_constructible_v<T, U&&> && (!std::is_same_v<std::remove_cvref_t<U>, Result>) &&
-             (!std::is_same_v<std::remove_cvref_t<U>, Errno>)
-  constexpr Result(U&& value) : value_(std::forward<U>(value)), has_value_(true) {}
+  requires std::is_constructible_v<T, U&&> &&(!std::is_same_v<std::remove_cvref_t<U>, Result>)&&(
+      !std::is_same_v<std::remove_cvref_t<U>, Errno>)constexpr Result(U&& value)
+      : value_(std::forward<U>(value)), has_value_(true) {}
   constexpr Result(Result&& other) : has_value_(other.has_value_) {
     if (has_value_) {
       new (&value_) T(std::move(other.value_));
@@ -62,10 +62,10 @@ class [[nodiscard]] Result<void> {
 }  // namespace zrun
 
 // Evaluates to the value of a Result, or returns its error from the enclosing function.
-#define TRY(expression)                                           \
-  __extension__({                                                 \
-    auto&& try_result = (expression);                             \
-    if (!try_result.ok()) [[unlikely]]                            \
-      return try_result.error();                                  \
-    static_cast<decltype(try_result)&&>(try_result).value();      \
+#define TRY(expression)                                      \
+  __extension__({                                            \
+    auto&& try_result = (expression);                        \
+    if (!try_result.ok()) [[unlikely]]                       \
+      return try_result.error();                             \
+    static_cast<decltype(try_result)&&>(try_result).value(); \
   })

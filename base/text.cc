@@ -2,8 +2,8 @@
 
 namespace zrun {
 
-void AppendUnsigned(TextSink& sink, uint64_t value, unsigned base, int digits, bool negative, int width,
-                    char fill) {
+void AppendUnsigned(TextSink& sink, uint64_t value, unsigned base, int digits, bool negative,
+                    int width, char fill) {
   char reversed[72];
   int count = 0;
   do {

@@ -37,8 +37,8 @@ class TextSink {
   ~TextSink() = default;
 };
 
-void AppendUnsigned(TextSink& sink, uint64_t value, unsigned base, int digits, bool negative, int width,
-                    char fill);
+void AppendUnsigned(TextSink& sink, uint64_t value, unsigned base, int digits, bool negative,
+                    int width, char fill);
 inline void AppendPart(TextSink& sink, std::string_view text) { sink.Append(text); }
 inline void AppendPart(TextSink& sink, const char* text) { sink.Append(text); }
 inline void AppendPart(TextSink& sink, char c) { sink.Append({&c, 1}); }
@@ -51,11 +51,10 @@ inline void AppendPart(TextSink& sink, Octal octal) {
 void AppendPart(TextSink& sink, Pad pad);
 void AppendPart(TextSink& sink, PadText pad);
 template <std::integral T>
-  requires(!std::same_as<T, char>)
-void AppendPart(TextSink& sink, T value) {
+requires(!std::same_as<T, char>) void AppendPart(TextSink& sink, T value) {
   const bool negative = value < T{};
-  AppendUnsigned(sink, negative ? uint64_t{0} - uint64_t(value) : uint64_t(value), 10, 1, negative, 0,
-                 ' ');
+  AppendUnsigned(sink, negative ? uint64_t{0} - uint64_t(value) : uint64_t(value), 10, 1, negative,
+                 0, ' ');
 }
 template <typename... Parts>
 void Write(TextSink& sink, const Parts&... parts) {

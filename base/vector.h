@@ -58,8 +58,7 @@ class Vector {
   Result<void> Reserve(size_t capacity) {
     if (capacity <= capacity_) return {};
     if (capacity > SIZE_MAX / 2 / sizeof(T)) return Errno::kENOMEM;
-    void* memory =
-        ::operator new(capacity * sizeof(T), std::align_val_t(alignof(T)), std::nothrow);
+    void* memory = ::operator new(capacity * sizeof(T), std::align_val_t(alignof(T)), std::nothrow);
     if (!memory) return Errno::kENOMEM;
     T* data = static_cast<T*>(memory);
     for (size_t i = 0; i < size_; i++) {
@@ -84,9 +83,7 @@ class Vector {
     while (size_ > size) data_[--size_].~T();
     return {};
   }
-  Result<void> Append(std::span<const T> values)
-    requires std::is_copy_constructible_v<T>
-  {
+  Result<void> Append(std::span<const T> values) requires std::is_copy_constructible_v<T> {
     if (size_ + values.size() > capacity_)
       TRY(Reserve(std::max(size_ + values.size(), capacity_ * 2)));
     for (const T& value : values) new (&data_[size_++]) T(value);

@@ -17,22 +17,24 @@ struct UserLayout {
 const UserLayout& GetUserLayout();
 
 // Translations of one guest address space: a dumb cache of the VmAddressRegion above it. It never
-// allocates frames, decides policy or takes a kernel lock. Ranges are page aligned and inside the user
-// layout. Any thread may call it: a machine on which only the space's own threads can change it (trap)
-// queues the work, kicks threads that run guest code, and does it before they touch user memory again.
+// allocates frames, decides policy or takes a kernel lock. Ranges are page aligned and inside the
+// user layout. Any thread may call it: a machine on which only the space's own threads can change
+// it (trap) queues the work, kicks threads that run guest code, and does it before they touch user
+// memory again.
 class AddressSpace : public RefCounted<AddressSpace> {
  public:
   virtual ~AddressSpace() = default;
   // Maps |frames|, in order, from |base|; replaces what was there. Writes reach the frames.
-  virtual Result<void> MapShared(vaddr_t base, std::span<const PhysRange> frames, Access access) = 0;
+  virtual Result<void> MapShared(vaddr_t base, std::span<const PhysRange> frames,
+                                 Access access) = 0;
   virtual Result<void> Protect(VirtRange range, Access access) = 0;
   virtual Result<void> Unmap(VirtRange range) = 0;
   // Everything of the guest's (execve).
   virtual Result<void> UnmapAll() = 0;
 };
 
-// An empty address space. On the trap machine it comes with a host process in which the first thread
-// started in it will run.
+// An empty address space. On the trap machine it comes with a host process in which the first
+// thread started in it will run.
 Result<RefPtr<AddressSpace>> CreateAddressSpace();
 
 }  // namespace zrun::hal

@@ -18,8 +18,8 @@ void FillEntropy(std::span<std::byte> buffer);
 // The kernel command line that the launcher gave.
 std::string_view CommandLine();
 
-// Streams 0, 1 and 2: what the launcher was given as stdin, stdout and stderr. Reads and writes never
-// block (kEAGAIN); a read of 0 bytes is end of file; a write may fail with kEPIPE.
+// Streams 0, 1 and 2: what the launcher was given as stdin, stdout and stderr. Reads and writes
+// never block (kEAGAIN); a read of 0 bytes is end of file; a write may fail with kEPIPE.
 enum class StreamKind : uint8_t { kNone, kFile, kPipe, kSocket, kTerminal, kNull };
 StreamKind GetStreamKind(unsigned stream);
 Result<size_t> StreamRead(unsigned stream, std::span<std::byte> buffer);
@@ -41,10 +41,10 @@ WindowSize GetWindowSize();
 
 struct MachineEvent {
   enum class Kind : uint8_t {
-    kStreamReady,   // value: which stream
-    kWindowSize,    // the launcher's terminal changed size
-    kSignal,        // value: a Linux signal for the container's first process
-    kOutOfMemory,   // the container is over its limit: free something or kill
+    kStreamReady,  // value: which stream
+    kWindowSize,   // the launcher's terminal changed size
+    kSignal,       // value: a Linux signal for the container's first process
+    kOutOfMemory,  // the container is over its limit: free something or kill
   } kind;
   uint32_t value;
 };

@@ -7,9 +7,9 @@
 #include "hal/clock.h"
 #include "hal/memory.h"
 
-// Directory trees of the machine's host that the launcher shares (zrun -v): trap asks the supervisor's
-// broker, which resolves names beneath the tree and nowhere else. A node is an open reference to a file
-// of a tree; every node returned must be closed.
+// Directory trees of the machine's host that the launcher shares (zrun -v): trap asks the
+// supervisor's broker, which resolves names beneath the tree and nowhere else. A node is an open
+// reference to a file of a tree; every node returned must be closed.
 namespace zrun::hal {
 
 using HostNode = int32_t;
@@ -31,8 +31,8 @@ struct HostAttributeChange {
   Nanoseconds atime = 0, mtime = 0;
 };
 
-// What the launcher shares: volume |index|'s root node, its place in the container and whether it is
-// read-only. Returns false past the last.
+// What the launcher shares: volume |index|'s root node, its place in the container and whether it
+// is read-only. Returns false past the last.
 struct HostVolume {
   HostNode root;
   std::string_view target;
@@ -50,14 +50,14 @@ Result<void> HostSymlink(HostNode directory, std::string_view name, std::string_
 Result<void> HostLink(HostNode directory, std::string_view name, HostNode target);
 Result<void> HostUnlink(HostNode directory, std::string_view name, bool is_directory);
 // |flags| are renameat2's.
-Result<void> HostRename(HostNode from, std::string_view name, HostNode to, std::string_view new_name,
-                        uint32_t flags);
+Result<void> HostRename(HostNode from, std::string_view name, HostNode to,
+                        std::string_view new_name, uint32_t flags);
 Result<size_t> HostReadLink(HostNode node, std::span<char> target);
 Result<HostStatFs> HostGetStatFs(HostNode node);
 void HostClose(HostNode node);
 
-// Regular files and directories must be opened before their contents can be reached. The result is a
-// node of its own. |writable| asks for write access too.
+// Regular files and directories must be opened before their contents can be reached. The result is
+// a node of its own. |writable| asks for write access too.
 Result<HostNode> HostOpen(HostNode node, bool writable);
 Result<size_t> HostRead(HostNode open_node, uint64_t offset, std::span<std::byte> buffer);
 Result<size_t> HostWrite(HostNode open_node, uint64_t offset, std::span<const std::byte> buffer);
@@ -69,8 +69,9 @@ Result<void> HostAllocate(HostNode open_node, uint32_t mode, uint64_t offset, ui
 Result<uint64_t> HostSeek(HostNode open_node, uint64_t offset, int whence);
 // Fills |buffer| with linux_dirent64 records from position |cursor| (0 first), which it moves.
 Result<size_t> HostReadDirectory(HostNode open_node, uint64_t& cursor, std::span<std::byte> buffer);
-// The file as a bank of physical memory: pages of it can be mapped with AddressSpace, not reached through
-// PhysToVirt. Valid until the node is closed; mapping beyond the file's end faults as SIGBUS.
+// The file as a bank of physical memory: pages of it can be mapped with AddressSpace, not reached
+// through PhysToVirt. Valid until the node is closed; mapping beyond the file's end faults as
+// SIGBUS.
 Result<PhysRange> HostFileBank(HostNode open_node);
 
 }  // namespace zrun::hal

@@ -2,10 +2,10 @@
 #include "hal/address_space.h"
 #include "hal/thread.h"
 
-// Only on machines whose host keeps private guest memory for us (trap): demand zero, copy-on-write and
-// fork are the host's. The seam above it is objects/vm/private_pages.h, whose other body does the same
-// work with copy-on-write VmObjects. All calls but Fork replace or need what the host does for MAP_PRIVATE.
-// They may only be made by a thread that runs in |space|.
+// Only on machines whose host keeps private guest memory for us (trap): demand zero, copy-on-write
+// and fork are the host's. The seam above it is objects/vm/private_pages.h, whose other body does
+// the same work with copy-on-write VmObjects. All calls but Fork replace or need what the host does
+// for MAP_PRIVATE. They may only be made by a thread that runs in |space|.
 namespace zrun::hal {
 
 // Fresh zero pages.
@@ -19,8 +19,8 @@ Result<void> MoveRange(AddressSpace& space, VirtRange from, vaddr_t to);
 Result<void> AdvisePrivate(AddressSpace& space, VirtRange range, int advice);
 // mincore for private memory: one byte per page.
 Result<void> ResidentPages(AddressSpace& space, VirtRange range, std::span<uint8_t> out);
-// A copy of the caller's space, private pages copy-on-write, with one thread in it that runs |start|.
-// The new thread is returned through |thread| before it can run.
+// A copy of the caller's space, private pages copy-on-write, with one thread in it that runs
+// |start|. The new thread is returned through |thread| before it can run.
 struct ForkedSpace {
   RefPtr<AddressSpace> space;
   Thread* thread;

@@ -6,8 +6,9 @@
 #include "base/flags.h"
 #include "base/result.h"
 
-// The machine's memory. A physical address names a byte of RAM or of another bank: a ROM such as the
-// image, or a host file that can be mapped (trap). Banks are told apart by the address's top bits.
+// The machine's memory. A physical address names a byte of RAM or of another bank: a ROM such as
+// the image, or a host file that can be mapped (trap). Banks are told apart by the address's top
+// bits.
 namespace zrun::hal {
 
 using vaddr_t = uint64_t;
@@ -30,14 +31,15 @@ struct PhysRange {
 
 enum class Access : uint8_t { kNone = 0, kRead = 1, kWrite = 2, kExecute = 4 };
 
-// The frames that the page allocator may give out. On the trap machine they are a sparse file: a frame
-// costs nothing until touched and reads as zeros.
+// The frames that the page allocator may give out. On the trap machine they are a sparse file: a
+// frame costs nothing until touched and reads as zeros.
 PhysRange Ram();
-// How many bytes to reserve at once for an object that wants |wanted| (a multiple of the page size):
-// all of it where RAM is sparse (so that it maps in one piece), a page where frames are real.
+// How many bytes to reserve at once for an object that wants |wanted| (a multiple of the page
+// size): all of it where RAM is sparse (so that it maps in one piece), a page where frames are
+// real.
 uint64_t PreferredRun(uint64_t wanted);
-// Whether frames handed out by the page allocator for the first time, or after DiscardFrames, read as
-// zeros without being written.
+// Whether frames handed out by the page allocator for the first time, or after DiscardFrames, read
+// as zeros without being written.
 bool FreshFramesAreZero();
 // The kernel's window onto RAM and ROM banks; valid for every address of them.
 std::byte* PhysToVirt(paddr_t frame);

@@ -5,7 +5,8 @@
 #include "base/result.h"
 #include "hal/clock.h"
 
-// Kernel threads. A guest thread is a kernel thread that calls Run() (hal/user_context.h) in a loop.
+// Kernel threads. A guest thread is a kernel thread that calls Run() (hal/user_context.h) in a
+// loop.
 namespace zrun::hal {
 
 class AddressSpace;
@@ -19,7 +20,8 @@ struct ThreadStart {
 Thread& CurrentThread();
 // A thread in |space|; null: a kernel service thread that never runs guest code.
 Result<Thread*> StartThread(AddressSpace* space, ThreadStart start);
-// The stack and context are freed when nothing can run on them any more. Nobody may name the thread after.
+// The stack and context are freed when nothing can run on them any more. Nobody may name the thread
+// after.
 [[noreturn]] void ExitThread();
 
 // One word of storage per thread for the layer above (the objects layer's Thread).
@@ -37,7 +39,8 @@ struct CpuTimes {
 // CPU time used so far. The split may be estimated for threads other than the caller.
 CpuTimes ThreadCpuTimes(const Thread& thread);
 
-// ---- Sleeping. The one blocking primitive: sleeps while |word| holds |expected|; may wake spuriously.
+// ---- Sleeping. The one blocking primitive: sleeps while |word| holds |expected|; may wake
+// spuriously.
 enum class WaitOutcome : uint8_t { kWoken, kTimedOut };
 WaitOutcome WaitOnWord(const std::atomic<uint32_t>& word, uint32_t expected, Deadline deadline);
 void WakeWord(const std::atomic<uint32_t>& word, uint32_t max_threads);
@@ -50,8 +53,8 @@ enum class ParkOutcome : uint8_t { kUnparked, kTimedOut, kKicked };
 ParkOutcome Park(Deadline deadline, Interruptible interruptible);
 void Unpark(Thread& thread);
 
-// Asks |thread| to come to its run loop: makes its current or next Run() return kInterrupted and its
-// interruptible Park() return kKicked, until the thread itself calls ClearKick(). Never lost.
+// Asks |thread| to come to its run loop: makes its current or next Run() return kInterrupted and
+// its interruptible Park() return kKicked, until the thread itself calls ClearKick(). Never lost.
 void Kick(Thread& thread);
 bool KickPending();
 void ClearKick();

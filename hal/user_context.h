@@ -24,14 +24,14 @@ struct Trap {
   TrapKind kind = TrapKind::kInterrupted;
   Access access = Access::kNone;  // kPageFault: what was tried (kRead when the machine cannot tell)
   uint8_t signal = 0;             // kException: Linux's SIGILL, SIGFPE, SIGTRAP, SIGBUS, SIGSEGV
-  int32_t code = 0;               // kException and kPageFault: Linux's si_code as the machine knows it
-  vaddr_t address = 0;            // kPageFault and kException: si_addr
-  uint32_t trap_number = 0;       // the processor's own number and error word, for sigcontext
+  int32_t code = 0;          // kException and kPageFault: Linux's si_code as the machine knows it
+  vaddr_t address = 0;       // kPageFault and kException: si_addr
+  uint32_t trap_number = 0;  // the processor's own number and error word, for sigcontext
   uint32_t error_code = 0;
 };
 
-// Runs guest code until it needs the kernel. Returns here, as from a function call. A system call leaves
-// the program counter after its instruction.
+// Runs guest code until it needs the kernel. Returns here, as from a function call. A system call
+// leaves the program counter after its instruction.
 Trap Run();
 // The guest's general registers; valid between Runs.
 Registers& UserRegisters();
@@ -40,19 +40,21 @@ uint64_t ThreadPointer();
 void SetThreadPointer(uint64_t value);
 
 // Vector and floating-point state stays in the registers while the kernel runs.
-// The ABI image of it in a signal frame: its size, and copies to and from it. Load returns false, and
-// leaves the state initial, if the image is malformed.
+// The ABI image of it in a signal frame: its size, and copies to and from it. Load returns false,
+// and leaves the state initial, if the image is malformed.
 size_t VectorStateSize();
 void SaveVectorState(std::span<std::byte> image);
 bool LoadVectorState(std::span<const std::byte> image);
 // As at execve.
 void ResetVectorState();
 
-// Copies between kernel and guest memory; stop at the first byte that faults and return how many were
-// copied. Addresses outside the user layout count as faults. The layer above resolves the fault and tries again.
+// Copies between kernel and guest memory; stop at the first byte that faults and return how many
+// were copied. Addresses outside the user layout count as faults. The layer above resolves the
+// fault and tries again.
 size_t CopyFromUser(void* to, vaddr_t from, size_t size);
 size_t CopyToUser(vaddr_t to, const void* from, size_t size);
-// Bytes before the NUL, or |size| if there is none in |size| bytes; |copied| tells how many were read, NUL included.
+// Bytes before the NUL, or |size| if there is none in |size| bytes; |copied| tells how many were
+// read, NUL included.
 struct CopiedString {
   size_t copied;
   bool terminated;

@@ -26,7 +26,8 @@ inline constexpr bool zrun::kIsFlags<zrun::Rights> = true;
 
 namespace zrun {
 
-// An owned reference with rights. File descriptors, SCM_RIGHTS messages and handle tables hold these.
+// An owned reference with rights. File descriptors, SCM_RIGHTS messages and handle tables hold
+// these.
 class Handle {
  public:
   Handle() = default;

@@ -21,8 +21,8 @@ enum class ObjectType : uint8_t {
   kFile,  // vfs::FileDescription
 };
 
-// Everything a handle can name: counted references, an identity, and signals to wait for. References keep
-// the memory; handles keep the meaning (OnZeroHandles).
+// Everything a handle can name: counted references, an identity, and signals to wait for.
+// References keep the memory; handles keep the meaning (OnZeroHandles).
 class KernelObject : public RefCounted<KernelObject> {
  public:
   virtual ~KernelObject();

@@ -9,16 +9,16 @@ namespace zrun {
 // What an object can be waited for. A level: a signal stays set until its cause is gone.
 enum class Signals : uint32_t {
   kNone = 0,
-  kReadable = 1 << 0,       // POLLIN
-  kWritable = 1 << 1,       // POLLOUT
-  kPeerClosed = 1 << 2,     // POLLHUP: nobody is at the other end any more
-  kPriority = 1 << 3,       // POLLPRI: out-of-band data
-  kError = 1 << 4,          // POLLERR
-  kReadClosed = 1 << 5,     // POLLRDHUP: the peer will write no more
-  kSignaled = 1 << 6,       // events and timers
-  kTerminated = 1 << 7,     // jobs, processes, threads
-  kReadableBand = 1 << 8,   // POLLRDBAND
-  kUser = 1 << 9,           // whatever the object's own header says
+  kReadable = 1 << 0,      // POLLIN
+  kWritable = 1 << 1,      // POLLOUT
+  kPeerClosed = 1 << 2,    // POLLHUP: nobody is at the other end any more
+  kPriority = 1 << 3,      // POLLPRI: out-of-band data
+  kError = 1 << 4,         // POLLERR
+  kReadClosed = 1 << 5,    // POLLRDHUP: the peer will write no more
+  kSignaled = 1 << 6,      // events and timers
+  kTerminated = 1 << 7,    // jobs, processes, threads
+  kReadableBand = 1 << 8,  // POLLRDBAND
+  kUser = 1 << 9,          // whatever the object's own header says
 };
 
 }  // namespace zrun
@@ -29,9 +29,9 @@ namespace zrun {
 
 class KernelObject;
 
-// Told, with the object's signal lock held, each time one of the signals it wants is set, also when it was
-// set already (an edge: new data behind old data), and once when it starts to observe if one is set.
-// Must be a leaf: it may take locks ranked after kKernelObject only.
+// Told, with the object's signal lock held, each time one of the signals it wants is set, also when
+// it was set already (an edge: new data behind old data), and once when it starts to observe if one
+// is set. Must be a leaf: it may take locks ranked after kKernelObject only.
 class SignalObserver : public ListNode<SignalObserver> {
  public:
   virtual void OnSignals(Signals active) = 0;

@@ -7,8 +7,8 @@
 
 namespace zrun {
 
-// The only lock above the HAL: it sleeps (hal::WaitOnWord). Unfair, not recursive. Debug builds panic when it
-// is taken out of rank.
+// The only lock above the HAL: it sleeps (hal::WaitOnWord). Unfair, not recursive. Debug builds
+// panic when it is taken out of rank.
 class CAPABILITY("mutex") Mutex {
  public:
   explicit constexpr Mutex(LockRank rank) : rank_(rank) {}

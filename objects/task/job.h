@@ -19,7 +19,8 @@ class Job final : public KernelObject {
   ~Job() override;
   const JobLimits& limits() const { return limits_; }
   uint32_t process_count() const EXCLUDES(lock_);
-  // Counts a process against this job and its ancestors; EAGAIN at a limit, ESRCH when the job is dead.
+  // Counts a process against this job and its ancestors; EAGAIN at a limit, ESRCH when the job is
+  // dead.
   Result<void> AddProcess() EXCLUDES(lock_);
   // Raises kTerminated when the last process of a killed job is gone.
   void RemoveProcess() EXCLUDES(lock_);

@@ -14,17 +14,19 @@ class Thread : public KernelObject {
   // The Thread the caller runs as; null on kernel service threads.
   static Thread* Current();
 
-  // Runs Main() on a new kernel thread in |space|. Holds a reference on itself until Main() has returned.
+  // Runs Main() on a new kernel thread in |space|. Holds a reference on itself until Main() has
+  // returned.
   Result<void> Start(hal::AddressSpace& space) EXCLUDES(machine_lock_);
-  // fork: the same, in a copy of the caller's address space (objects/vm: VmAddressRegion::Fork says how).
-  // For the VM layer: what the machine must run, and the thread it became.
+  // fork: the same, in a copy of the caller's address space (objects/vm: VmAddressRegion::Fork says
+  // how). For the VM layer: what the machine must run, and the thread it became.
   hal::ThreadStart PrepareStart();
   void SetMachineThread(hal::Thread* thread) EXCLUDES(machine_lock_);
 
   Process& process() { return *process_; }
   const RefPtr<Process>& process_ref() { return process_; }
-  // execve in a new address space: Main() ends here with the value it returns and goes on as Continue() on
-  // a new kernel thread in |space|; the caller must return from Main() at once after it.
+  // execve in a new address space: Main() ends here with the value it returns and goes on as
+  // Continue() on a new kernel thread in |space|; the caller must return from Main() at once after
+  // it.
   Result<void> MoveTo(hal::AddressSpace& space) EXCLUDES(machine_lock_);
 
   // Wakes it from an interruptible wait and out of guest code.

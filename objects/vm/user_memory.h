@@ -13,9 +13,9 @@ namespace zrun {
 template <typename T>
 concept UserAbi = std::is_trivially_copyable_v<T> && std::has_unique_object_representations_v<T>;
 
-// The only way the kernel touches guest memory: the current thread's. Copies directly (hal::CopyFromUser)
-// and, where that stops, asks the region to resolve the fault and goes on. Needs the caller to run in the
-// region's address space.
+// The only way the kernel touches guest memory: the current thread's. Copies directly
+// (hal::CopyFromUser) and, where that stops, asks the region to resolve the fault and goes on.
+// Needs the caller to run in the region's address space.
 class UserMemory {
  public:
   explicit UserMemory(VmAddressRegion& region) : region_(region) {}
@@ -33,15 +33,13 @@ class UserMemory {
   Result<String> ReadPath(UserCString from) { return ReadString(from, 4096); }
 
   template <typename T>
-    requires std::is_trivially_copyable_v<T>
-  Result<T> Read(UserPtr<const T> from) {
+  requires std::is_trivially_copyable_v<T> Result<T> Read(UserPtr<const T> from) {
     T value;
     TRY(ReadAll(std::as_writable_bytes(std::span(&value, 1)), from.template as<const std::byte>()));
     return value;
   }
   template <typename T>
-    requires(std::is_trivially_copyable_v<T> && !std::is_const_v<T>)
-  Result<T> Read(UserPtr<T> from) {
+  requires(std::is_trivially_copyable_v<T> && !std::is_const_v<T>) Result<T> Read(UserPtr<T> from) {
     return Read(UserPtr<const T>(from));
   }
   template <UserAbi T>
@@ -49,8 +47,8 @@ class UserMemory {
     return WriteAll(to.template as<std::byte>(), std::as_bytes(std::span(&value, 1)));
   }
   template <typename T>
-    requires std::is_trivially_copyable_v<T>
-  Result<void> ReadArray(std::span<T> to, UserPtr<const T> from) {
+  requires std::is_trivially_copyable_v<T> Result<void> ReadArray(std::span<T> to,
+                                                                  UserPtr<const T> from) {
     return ReadAll(std::as_writable_bytes(to), from.template as<const std::byte>());
   }
   template <UserAbi T>

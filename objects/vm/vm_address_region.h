@@ -10,17 +10,18 @@ class Thread;
 
 enum class MapFlags : uint32_t {
   kNone = 0,
-  kPrivate = 1 << 0,    // writes go to a private copy (MAP_PRIVATE); with no object: anonymous zero pages
-  kFixed = 1 << 1,      // at exactly the given address; EEXIST if something is there, unless kReplace
-  kReplace = 1 << 2,    // with kFixed: over what is there (MAP_FIXED)
-  kGrowsDown = 1 << 3,  // a stack: shown as [stack]
-  kLow = 1 << 4,        // below 2 GiB (MAP_32BIT)
-  kHeap = 1 << 5,       // brk's: shown as [heap]
-  kWipeOnFork = 1 << 6, // MADV_WIPEONFORK
-  kDontFork = 1 << 7,   // MADV_DONTFORK
-  kLocked = 1 << 8,     // mlock: counted, all memory is resident as far as the kernel can tell
-  kVdso = 1 << 9,       // the machine's: shown as [vdso], cannot be changed
-  kNoReserve = 1 << 10, // MAP_NORESERVE
+  kPrivate =
+      1 << 0,  // writes go to a private copy (MAP_PRIVATE); with no object: anonymous zero pages
+  kFixed = 1 << 1,    // at exactly the given address; EEXIST if something is there, unless kReplace
+  kReplace = 1 << 2,  // with kFixed: over what is there (MAP_FIXED)
+  kGrowsDown = 1 << 3,   // a stack: shown as [stack]
+  kLow = 1 << 4,         // below 2 GiB (MAP_32BIT)
+  kHeap = 1 << 5,        // brk's: shown as [heap]
+  kWipeOnFork = 1 << 6,  // MADV_WIPEONFORK
+  kDontFork = 1 << 7,    // MADV_DONTFORK
+  kLocked = 1 << 8,      // mlock: counted, all memory is resident as far as the kernel can tell
+  kVdso = 1 << 9,        // the machine's: shown as [vdso], cannot be changed
+  kNoReserve = 1 << 10,  // MAP_NORESERVE
 };
 
 }  // namespace zrun
@@ -32,26 +33,27 @@ namespace zrun {
 // One entry of /proc/PID/maps.
 struct Mapping {
   hal::VirtRange range;
-  RefPtr<VmObject> object;       // null: private anonymous
+  RefPtr<VmObject> object;  // null: private anonymous
   uint64_t object_offset = 0;
   hal::Access access = hal::Access::kNone;
-  hal::Access max_access = hal::Access::kRead | hal::Access::kWrite | hal::Access::kExecute;  // what mprotect may grant
+  hal::Access max_access =
+      hal::Access::kRead | hal::Access::kWrite | hal::Access::kExecute;  // what mprotect may grant
   MapFlags flags = MapFlags::kNone;
-  RefPtr<KernelObject> file;     // the open file behind it, kept open; null if none
+  RefPtr<KernelObject> file;  // the open file behind it, kept open; null if none
 };
 
-// A guest's address space (Linux's mm): a set of mappings, which is the truth, over a hal::AddressSpace, its
-// cache. Private memory is behind a seam, objects/vm/private_pages.h, with a body for machines whose
-// host keeps it and one that does the work itself.
+// A guest's address space (Linux's mm): a set of mappings, which is the truth, over a
+// hal::AddressSpace, its cache. Private memory is behind a seam, objects/vm/private_pages.h, with a
+// body for machines whose host keeps it and one that does the work itself.
 class VmAddressRegion final : public KernelObject {
  public:
   static constexpr ObjectType kType = ObjectType::kVmAddressRegion;
   static Result<RefPtr<VmAddressRegion>> Create(RefPtr<hal::AddressSpace> space);
   ~VmAddressRegion() override;
 
-  // fork(): a copy of the caller's region (shared mappings shared, private ones copied on write) with
-  // |child| started in it. |prepare| is called with the new region before the child can run; the process of
-  // |child| uses it to adopt the region.
+  // fork(): a copy of the caller's region (shared mappings shared, private ones copied on write)
+  // with |child| started in it. |prepare| is called with the new region before the child can run;
+  // the process of |child| uses it to adopt the region.
   class ForkClient {
    public:
     virtual void Adopt(RefPtr<VmAddressRegion> region) = 0;
@@ -79,11 +81,13 @@ class VmAddressRegion final : public KernelObject {
   // execve in place.
   Result<void> Clear() EXCLUDES(lock_);
 
-  // A fault the machine could not resolve, in guest code or in a copy. EFAULT if there is no mapping (SIGSEGV, MAPERR), EACCES if it forbids the access (SIGSEGV,
-  // ACCERR), ENXIO beyond a file's end (SIGBUS, ADRERR), ENOMEM, EIO.
+  // A fault the machine could not resolve, in guest code or in a copy. EFAULT if there is no
+  // mapping (SIGSEGV, MAPERR), EACCES if it forbids the access (SIGSEGV, ACCERR), ENXIO beyond a
+  // file's end (SIGBUS, ADRERR), ENOMEM, EIO.
   Result<void> HandleFault(hal::vaddr_t address, hal::Access access) EXCLUDES(lock_);
   std::optional<Mapping> Find(hal::vaddr_t address) EXCLUDES(lock_);
-  // The first mapping that ends after |address|: iteration for /proc/PID/maps without holding the lock.
+  // The first mapping that ends after |address|: iteration for /proc/PID/maps without holding the
+  // lock.
   std::optional<Mapping> FindFrom(hal::vaddr_t address) EXCLUDES(lock_);
 
   struct Totals {

@@ -10,8 +10,8 @@ namespace zrun {
 class VmMapping;
 struct MappingListTag;
 
-// Fills the pages of a VmObject on first touch: how file systems feed the page cache. Called with no VM
-// lock held.
+// Fills the pages of a VmObject on first touch: how file systems feed the page cache. Called with
+// no VM lock held.
 class PageSource {
  public:
   virtual ~PageSource() = default;
@@ -19,9 +19,9 @@ class PageSource {
   virtual Result<void> WritePage(uint64_t offset, std::span<const std::byte> page) = 0;
 };
 
-// A sparse array of pages: anonymous memory, a file's page cache, shared memory, or a piece of physical
-// memory (a ROM, a host file's bank). Pages are reserved in runs (hal::PreferredRun), so that on the trap
-// machine a whole object usually maps in one piece.
+// A sparse array of pages: anonymous memory, a file's page cache, shared memory, or a piece of
+// physical memory (a ROM, a host file's bank). Pages are reserved in runs (hal::PreferredRun), so
+// that on the trap machine a whole object usually maps in one piece.
 class VmObject final : public KernelObject {
  public:
   static constexpr ObjectType kType = ObjectType::kVmObject;
@@ -35,15 +35,17 @@ class VmObject final : public KernelObject {
 
   uint64_t size() const { return size_.load(std::memory_order_acquire); }
   bool is_physical() const { return physical_; }
-  // Shrinking frees pages, zeroes the rest of the last one, and takes the pages away from every mapping.
+  // Shrinking frees pages, zeroes the rest of the last one, and takes the pages away from every
+  // mapping.
   Result<void> Resize(uint64_t size) EXCLUDES(lock_);
-  // Bytes within size(); holes read as zeros without being committed. A short count at the end of the object.
+  // Bytes within size(); holes read as zeros without being committed. A short count at the end of
+  // the object.
   Result<size_t> Read(uint64_t offset, std::span<std::byte> out) EXCLUDES(lock_);
   Result<size_t> Write(uint64_t offset, std::span<const std::byte> in) EXCLUDES(lock_);
-  // Calls |visit| with successive pieces of the kernel's window onto [offset, offset + size), committing
-  // pages when |access| has kWrite; holes are given as zero pages when it has not. Stops when |visit|
-  // consumes less than it was given. Returns the bytes consumed. The copies to and from guest memory run
-  // in |visit|: no VM lock is held then, the pages are pinned instead.
+  // Calls |visit| with successive pieces of the kernel's window onto [offset, offset + size),
+  // committing pages when |access| has kWrite; holes are given as zero pages when it has not. Stops
+  // when |visit| consumes less than it was given. Returns the bytes consumed. The copies to and
+  // from guest memory run in |visit|: no VM lock is held then, the pages are pinned instead.
   class PieceVisitor {
    public:
     virtual Result<size_t> Visit(std::span<std::byte> piece) = 0;
@@ -51,8 +53,8 @@ class VmObject final : public KernelObject {
    protected:
     ~PieceVisitor() = default;
   };
-  Result<size_t> ForEachPiece(uint64_t offset, uint64_t size, hal::Access access, PieceVisitor& visitor)
-      EXCLUDES(lock_);
+  Result<size_t> ForEachPiece(uint64_t offset, uint64_t size, hal::Access access,
+                              PieceVisitor& visitor) EXCLUDES(lock_);
   // Frees whole pages of the range and zeroes the rest of it (FALLOC_FL_PUNCH_HOLE).
   Result<void> Decommit(uint64_t offset, uint64_t size) EXCLUDES(lock_);
   // Makes sure pages exist (fallocate); they read as zeros.
@@ -63,10 +65,10 @@ class VmObject final : public KernelObject {
   Result<uint64_t> SeekData(uint64_t offset, bool data) EXCLUDES(lock_);
   uint64_t committed_bytes() const EXCLUDES(lock_);
 
-  // For mappings: frames behind [offset, offset + size), committed as |access| needs, in order. Fills
-  // |out| and returns how many entries it used; they cover a prefix of the range, at least a page. |granted| is
-  // the access they may be mapped with (a page shared copy-on-write is not writable).
-  // ENXIO beyond the object's end (SIGBUS), EIO if the source failed.
+  // For mappings: frames behind [offset, offset + size), committed as |access| needs, in order.
+  // Fills |out| and returns how many entries it used; they cover a prefix of the range, at least a
+  // page. |granted| is the access they may be mapped with (a page shared copy-on-write is not
+  // writable). ENXIO beyond the object's end (SIGBUS), EIO if the source failed.
   struct Frames {
     size_t count;
     uint64_t bytes;
@@ -74,7 +76,8 @@ class VmObject final : public KernelObject {
   };
   Result<Frames> GetFrames(uint64_t offset, uint64_t size, hal::Access access,
                            std::span<hal::PhysRange> out) EXCLUDES(lock_);
-  // Mappings register so that Resize and Decommit reach them. Called by VmAddressRegion with its lock held.
+  // Mappings register so that Resize and Decommit reach them. Called by VmAddressRegion with its
+  // lock held.
   void AddMapping(VmMapping& mapping) EXCLUDES(lock_);
   void RemoveMapping(VmMapping& mapping) EXCLUDES(lock_);
 

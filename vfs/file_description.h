@@ -1,0 +1,86 @@
+#pragma once
+#include <optional>
+
+#include "base/user_ptr.h"
+#include "objects/handle.h"
+#include "objects/vm/user_memory.h"
+#include "vfs/path.h"
+
+namespace zrun::vfs {
+
+// What open() makes and dup() shares (Linux: struct file). A KernelObject, so poll, epoll and
+// SCM_RIGHTS need nothing more. The access mode is the Rights of the Handle in the fd table (kRead,
+// kWrite) and, for fcntl F_GETFL, here. Nothing here blocks: what would returns kEAGAIN, and a
+// signal tells when to try again; one wrapper (compat/blocking.h) waits.
+class FileDescription : public KernelObject {
+ public:
+  static constexpr ObjectType kType = ObjectType::kFile;
+  // What kind it is, for the few calls that care (a switch, not RTTI).
+  enum class Kind : uint8_t {
+    kVnode,
+    kPipe,
+    kSocket,
+    kTty,
+    kEpoll,
+    kEventFd,
+    kTimerFd,
+    kSignalFd,
+    kPidFd,
+    kInotify,
+    kOther
+  };
+  ~FileDescription() override;
+
+  virtual Kind kind() const { return Kind::kOther; }
+  // At, and moving, the file offset. 0: end of file.
+  virtual Result<size_t> Read(DataSink&) { return Errno::kEINVAL; }
+  virtual Result<size_t> Write(DataSource&) { return Errno::kEINVAL; }
+  virtual Result<size_t> ReadAt(uint64_t, DataSink&) { return Errno::kESPIPE; }
+  virtual Result<size_t> WriteAt(uint64_t, DataSource&) { return Errno::kESPIPE; }
+  virtual Result<uint64_t> Seek(int64_t, int /*whence*/) { return Errno::kESPIPE; }
+  virtual Result<RefPtr<VmObject>> Mmap() { return Errno::kENODEV; }
+  // |argument| is a value or an address in the caller's memory.
+  virtual Result<uint64_t> Ioctl(uint32_t /*request*/, uint64_t /*argument*/, UserMemory&) {
+    return Errno::kENOTTY;
+  }
+  virtual Result<void> ReadDirectory(DirentSink&) { return Errno::kENOTDIR; }
+  virtual Result<void> Sync(bool /*data_only*/) { return Errno::kEINVAL; }
+  virtual Result<void> Truncate(uint64_t) { return Errno::kEINVAL; }
+  virtual Result<void> Allocate(uint32_t /*mode*/, uint64_t, uint64_t) { return Errno::kESPIPE; }
+  // The signals to sleep for when Read (Write) gave kEAGAIN.
+  virtual Signals read_signals() const {
+    return Signals::kReadable | Signals::kPeerClosed | Signals::kError | Signals::kReadClosed;
+  }
+  virtual Signals write_signals() const {
+    return Signals::kWritable | Signals::kPeerClosed | Signals::kError;
+  }
+  // close(2) of one descriptor of process |owner| (POSIX locks, dnotify); the last close is
+  // OnZeroHandles.
+  virtual void OnClose(const void* /*owner*/) {}
+
+  // Where it was opened. Anonymous files (pipes, sockets, memfd) have a detached dentry, whose
+  // vnode answers fstat.
+  const Path& path() const { return path_; }
+  OpenFlags flags() const { return OpenFlags(flags_.load(std::memory_order_relaxed)); }
+  bool is_nonblocking() const { return HasAny(flags(), OpenFlags::kNonBlock); }
+  // fcntl(F_SETFL): only kAppend, kAsync, kDirect, kNoAtime, kNonBlock change.
+  void SetStatusFlags(OpenFlags flags);
+  bool readable() const { return (uint32_t(flags()) & 3) != uint32_t(OpenFlags::kWriteOnly); }
+  bool writable() const { return (uint32_t(flags()) & 3) != uint32_t(OpenFlags::kReadOnly); }
+  // The rights of a handle to it: from the access mode.
+  Rights default_rights() const;
+
+  // fcntl(F_SETOWN, F_SETSIG): recorded for SIGIO; the personality reads them.
+  std::atomic<int32_t> owner_id{0};
+  std::atomic<int32_t> owner_signal{0};
+  std::atomic<int32_t> owner_type{0};
+
+ protected:
+  FileDescription(Path path, OpenFlags flags, Signals initial);
+
+ private:
+  const Path path_;
+  std::atomic<uint32_t> flags_;
+};
+
+}  // namespace zrun::vfs

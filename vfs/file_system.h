@@ -1,0 +1,32 @@
+#pragma once
+#include "vfs/vnode.h"
+
+namespace zrun::vfs {
+
+class FileSystem : public RefCounted<FileSystem> {
+ public:
+  virtual ~FileSystem() = default;
+  virtual std::string_view type_name() const = 0;
+  virtual RefPtr<Vnode> Root() = 0;
+  virtual Result<StatFs> GetStatFs() = 0;
+  virtual Result<void> Sync() { return {}; }
+  // st_dev of its files: an anonymous device number, one per mounted file system.
+  uint64_t device() const { return device_; }
+
+ protected:
+  FileSystem();
+
+ private:
+  const uint64_t device_;
+};
+
+// What mount(2) can mount: one line per file system in vfs/registry.cc.
+struct FileSystemType {
+  std::string_view name;
+  bool needs_device;
+  Result<RefPtr<FileSystem>> (*mount)(std::string_view source, std::string_view options);
+};
+const FileSystemType* FindFileSystemType(std::string_view name);
+std::span<const FileSystemType> AllFileSystemTypes();
+
+}  // namespace zrun::vfs

@@ -1,0 +1,83 @@
+#pragma once
+#include "vfs/dentry.h"
+#include "vfs/path.h"
+
+namespace zrun::vfs {
+
+enum class MountFlags : uint32_t {  // MS_* of <linux/mount.h>
+  kNone = 0,
+  kReadOnly = 1,
+  kNoSuid = 2,
+  kNoDev = 4,
+  kNoExec = 8,
+  kNoAtime = 1024,
+  kNoDirAtime = 2048,
+  kRelAtime = 1 << 21,
+};
+
+// A file system (or a subtree of one), attached at a place in a namespace.
+class Mount : public RefCounted<Mount>, public ListNode<Mount> {
+ public:
+  static Result<RefPtr<Mount>> Create(RefPtr<FileSystem> file_system, RefPtr<Dentry> root,
+                                      MountFlags flags, std::string_view source);
+  ~Mount();
+  FileSystem& file_system() const { return *file_system_; }
+  const RefPtr<Dentry>& root() const { return root_; }
+  std::string_view source() const { return source_.view(); }
+  MountFlags flags() const { return MountFlags(flags_.load(std::memory_order_relaxed)); }
+  void set_flags(MountFlags flags) { flags_.store(uint32_t(flags), std::memory_order_relaxed); }
+  int id() const { return id_; }
+  // Where it is attached; an empty Path for the root of a namespace or when detached.
+  Path mount_point() const;
+
+ private:
+  template <typename T, typename... Args>
+  friend Result<RefPtr<T>> MakeRef(Args&&...);
+  friend class MountNamespace;
+  Mount(RefPtr<FileSystem> file_system, RefPtr<Dentry> root, MountFlags flags, String source);
+  const RefPtr<FileSystem> file_system_;
+  const RefPtr<Dentry> root_;
+  const String source_;
+  std::atomic<uint32_t> flags_;
+  const int id_;
+  Path mount_point_;  // guarded by the namespace's lock
+};
+
+// The mounts a process sees.
+class MountNamespace : public RefCounted<MountNamespace> {
+ public:
+  static Result<RefPtr<MountNamespace>> Create(RefPtr<Mount> root);
+  ~MountNamespace();
+  Path root() const EXCLUDES(lock_);
+  // Stacks: the latest mount at a place is the one seen.
+  Result<void> Attach(const Path& where, RefPtr<Mount> mount) EXCLUDES(lock_);
+  // EBUSY while something is mounted below it or, unless |lazy|, in use; EINVAL if it is not a
+  // mount's root.
+  Result<void> Detach(const Path& where, bool lazy) EXCLUDES(lock_);
+  Result<void> Move(const Path& from, const Path& to) EXCLUDES(lock_);
+  // The topmost mount at |path|, as a path to its root; |path| itself where there is none.
+  Path Descend(Path path) EXCLUDES(lock_);
+  // The place a mount's root is attached to; itself at the namespace's root.
+  Path Ascend(Path path) EXCLUDES(lock_);
+  // In order of mounting, for /proc/mounts; the callback must not call back into the namespace.
+  class Visitor {
+   public:
+    virtual void Visit(Mount& mount) = 0;
+
+   protected:
+    ~Visitor() = default;
+  };
+  void ForEach(Visitor& visitor) EXCLUDES(lock_);
+
+ private:
+  template <typename T, typename... Args>
+  friend Result<RefPtr<T>> MakeRef(Args&&...);
+  MountNamespace() = default;
+  mutable Mutex lock_{LockRank::kMount};
+  IntrusiveList<Mount, Mount> mounts_ GUARDED_BY(lock_);
+  RefPtr<Mount> root_ GUARDED_BY(lock_);
+};
+
+}  // namespace zrun::vfs
+template <>
+inline constexpr bool zrun::kIsFlags<zrun::vfs::MountFlags> = true;

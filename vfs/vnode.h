@@ -1,0 +1,121 @@
+#pragma once
+#include <string_view>
+
+#include "base/string.h"
+#include "objects/vm/vm_object.h"
+#include "vfs/data_buffer.h"
+#include "vfs/types.h"
+
+namespace zrun::vfs {
+
+class FileDescription;
+class FileSystem;
+struct Path;
+class FileLocks;  // advisory locks of one file (vfs/file_locks.h)
+
+// A file, whatever its name: an inode. File systems implement this and FileSystem, nothing else;
+// path walking, mounts, permissions, caching, holes in names are done once, above. Names are single
+// components, checked for length. Methods do their own locking (LockRank::kVnode). Permission
+// checks have been made by the caller.
+class Vnode : public RefCounted<Vnode> {
+ public:
+  virtual ~Vnode();
+  virtual VnodeType type() const = 0;
+  virtual FileSystem& file_system() const = 0;
+  virtual uint64_t inode() const = 0;
+  // Attributes::device may stay 0.
+  virtual Result<Attributes> GetAttributes() = 0;
+  virtual Result<void> SetAttributes(const AttributeChange&) { return Errno::kEPERM; }
+  // Makes the FileDescription for open(2); the default serves regular files and directories
+  // (VnodeFile), FIFOs and devices by number (devfs registry). |flags| has no creation flags left.
+  virtual Result<RefPtr<FileDescription>> Open(const Path& path, OpenFlags flags);
+
+  // ---- Directories
+  virtual Result<RefPtr<Vnode>> Lookup(std::string_view) { return Errno::kENOTDIR; }
+  // |mode| holds the type: regular, directory, FIFO, socket, device.
+  virtual Result<RefPtr<Vnode>> Create(std::string_view, uint32_t /*mode*/, uint64_t /*rdev*/,
+                                       uint32_t /*uid*/, uint32_t /*gid*/) {
+    return Errno::kEPERM;
+  }
+  virtual Result<RefPtr<Vnode>> Symlink(std::string_view, std::string_view /*target*/,
+                                        uint32_t /*uid*/, uint32_t /*gid*/) {
+    return Errno::kEPERM;
+  }
+  virtual Result<void> Link(std::string_view, Vnode& /*target*/) { return Errno::kEPERM; }
+  // An unnamed file (O_TMPFILE, memfd); Link() may name it later.
+  virtual Result<RefPtr<Vnode>> CreateUnnamed(uint32_t /*mode*/, uint32_t /*uid*/,
+                                              uint32_t /*gid*/) {
+    return Errno::kEOPNOTSUPP;
+  }
+  virtual Result<void> Unlink(std::string_view, Vnode& /*victim*/, bool /*directory*/) {
+    return Errno::kEPERM;
+  }
+  // |flags|: RENAME_NOREPLACE 1, EXCHANGE 2, WHITEOUT 4. |victim| is what the new name names now,
+  // or null.
+  virtual Result<void> Rename(std::string_view, Vnode& /*moved*/, Vnode& /*new_parent*/,
+                              std::string_view /*new_name*/, Vnode* /*victim*/,
+                              uint32_t /*flags*/) {
+    return Errno::kEPERM;
+  }
+  // From |cursor| (0 at first; "." and ".." are the caller's work) until |sink| is full.
+  virtual Result<void> ReadDirectory(uint64_t /*cursor*/, DirentSink&) { return Errno::kENOTDIR; }
+  // May the dentry cache keep names of this directory (false for procfs and other live trees)?
+  virtual bool CacheNames() const { return true; }
+
+  // ---- Symbolic links
+  virtual Result<String> ReadLink() { return Errno::kEINVAL; }
+  // procfs's magic links go straight to a place; ENOENT otherwise.
+  virtual Result<Path> FollowMagicLink();
+
+  // ---- Regular files. Read stops at the end of file.
+  virtual Result<size_t> Read(uint64_t offset, DataSink& sink);
+  virtual Result<size_t> Write(uint64_t offset, DataSource& source);
+  // Appends atomically: takes the end of file under the vnode's lock and returns where it wrote.
+  virtual Result<size_t> Append(DataSource& source, uint64_t& offset);
+  // What mmap maps. Where a file system returns one, Read and Write go through it by default.
+  virtual Result<RefPtr<VmObject>> Contents() { return Errno::kENODEV; }
+  virtual Result<void> Truncate(uint64_t /*size*/) { return Errno::kEINVAL; }
+  // fallocate(2)'s mode.
+  virtual Result<void> Allocate(uint32_t /*mode*/, uint64_t /*offset*/, uint64_t /*size*/) {
+    return Errno::kEOPNOTSUPP;
+  }
+  virtual Result<uint64_t> SeekData(uint64_t offset, bool data);
+  virtual Result<void> Sync(bool /*data_only*/) { return {}; }
+
+  // ---- Extended attributes; names with their prefix ("user.x"). kERANGE if |buffer| is too small;
+  // a zero-size buffer asks for the size. |flags|: XATTR_CREATE 1, XATTR_REPLACE 2.
+  virtual Result<size_t> GetXattr(std::string_view, std::span<std::byte>) {
+    return Errno::kEOPNOTSUPP;
+  }
+  virtual Result<void> SetXattr(std::string_view, std::span<const std::byte>, uint32_t) {
+    return Errno::kEOPNOTSUPP;
+  }
+  virtual Result<void> RemoveXattr(std::string_view) { return Errno::kEOPNOTSUPP; }
+  virtual Result<size_t> ListXattr(std::span<char>) { return Errno::kEOPNOTSUPP; }
+
+  // ---- State that belongs to the file rather than to a file system.
+  // Advisory locks, made on first use.
+  Result<FileLocks*> locks();
+  // Where a bound unix socket or a FIFO's pipe hangs, so that every opener of the name finds it.
+  RefPtr<KernelObject> attached_object() const EXCLUDES(attach_lock_);
+  // Attaches |object| unless there is one; returns the one that is attached then.
+  RefPtr<KernelObject> AttachObject(RefPtr<KernelObject> object) EXCLUDES(attach_lock_);
+  void DetachObject(const KernelObject& object) EXCLUDES(attach_lock_);
+  // ETXTBSY: executing (deny write) and writers exclude each other. Return false if the other side
+  // is there.
+  bool AddWriter();
+  void RemoveWriter();
+  bool AddExecutor();
+  void RemoveExecutor();
+
+ protected:
+  Vnode() = default;
+
+ private:
+  mutable Mutex attach_lock_{LockRank::kLeaf};
+  RefPtr<KernelObject> attached_ GUARDED_BY(attach_lock_);
+  std::atomic<FileLocks*> locks_{nullptr};
+  std::atomic<int32_t> writers_{0};  // negative: executors
+};
+
+}  // namespace zrun::vfs
