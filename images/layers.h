@@ -1,0 +1,28 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+
+#include "images/tree.h"
+
+namespace zrun::images {
+
+// Told of the bytes of input that were read since the last call.
+using ReadCallback = std::function<void(uint64_t bytes)>;
+
+// Merges one layer into the tree: a tar archive, plain or compressed with gzip, xz or zstd; a
+// Debian package; or a directory. What it is shows in its contents. Throws ImageError naming the
+// layer, the entry and the reason.
+void AddLayer(Tree& tree, ErofsWriter& writer, const std::filesystem::path& layer,
+              const ReadCallback& on_read);
+
+// As AddLayer() counts them.
+uint64_t LayerBytes(const std::filesystem::path& layer);
+
+void AddArchive(Tree& tree, ErofsWriter& writer, const std::filesystem::path& layer,
+                const ReadCallback& on_read);
+void AddDirectory(Tree& tree, ErofsWriter& writer, const std::filesystem::path& layer,
+                  const ReadCallback& on_read);
+
+}  // namespace zrun::images

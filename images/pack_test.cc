@@ -1,0 +1,3 @@
+#include "images/pack.h"
+
+#include <gtest/gtest.h>

@@ -1,0 +1,36 @@
+#include "images/progress.h"
+
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+
+namespace zrun::images {
+
+ProgressBar::ProgressBar(std::string title)
+    : title_(std::move(title)), is_terminal_(isatty(STDERR_FILENO)) {}
+
+ProgressBar::~ProgressBar() {
+  if (shown_) fputs("\r\033[K", stderr);
+}
+
+void ProgressBar::Show(uint64_t done, uint64_t total) {
+  if (!is_terminal_ || total == 0) return;
+  auto now = Clock::now();
+  if (now < next_) return;
+  next_ = now + std::chrono::milliseconds(50);
+  winsize window{};
+  size_t columns = ioctl(STDERR_FILENO, TIOCGWINSZ, &window) == 0 ? window.ws_col : 80;
+  if (columns < 20) return;
+  double part = std::min(1.0, double(done) / double(total));
+  std::string title = title_.substr(0, columns / 2);
+  size_t width = std::min<size_t>(40, columns - title.size() - 9);
+  size_t filled = size_t(part * double(width));
+  std::string bar = std::string(filled, '#') + std::string(width - filled, '.');
+  fprintf(stderr, "\r%s [%s] %3d%%\033[K", title.c_str(), bar.c_str(), int(part * 100));
+  fflush(stderr);
+  shown_ = true;
+}
+
+}  // namespace zrun::images
