@@ -247,25 +247,24 @@ static inline int CheckWait_(pid_t pid, const char* file, int line) {
       FAIL("child ended with wait status 0x%x, not signal %d", (unsigned)wait_status_, (number)); \
   } while (0)
 
-// Runs the statements in a child, which must come to their end; without root, or as nobody.
-#define IN_CHILD(...)             \
-  do {                            \
-    pid_t in_child_pid_ = Fork(); \
-    if (in_child_pid_ == 0) {     \
-      __VA_ARGS__;                \
-      _exit(0);                   \
-    }                             \
-    WAIT_EXIT(in_child_pid_, 0);  \
+// Runs the statements in a child, which must come to their end; they may use IN_CHILD themselves.
+static _Thread_local pid_t check_child_ __attribute__((unused));
+#define IN_CHILD(...)                   \
+  do {                                  \
+    if ((check_child_ = Fork()) == 0) { \
+      __VA_ARGS__;                      \
+      _exit(0);                         \
+    }                                   \
+    WAIT_EXIT(check_child_, 0);         \
   } while (0)
 
 #define IN_CHILD_KILLED_BY(number, ...) \
   do {                                  \
-    pid_t in_child_pid_ = Fork();       \
-    if (in_child_pid_ == 0) {           \
+    if ((check_child_ = Fork()) == 0) { \
       __VA_ARGS__;                      \
       _exit(99);                        \
     }                                   \
-    WAIT_SIGNAL(in_child_pid_, number); \
+    WAIT_SIGNAL(check_child_, number);  \
   } while (0)
 
 static inline void Handle(int number, void (*handler)(int), int flags) {
