@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "images/crc32c.h"
 #include "images/erofs_format.h"
 #include "images/error.h"
 
@@ -155,14 +156,6 @@ std::vector<Inode*> Enumerate(Inode& root) {
     std::reverse(todo.begin() + ptrdiff_t(pending), todo.end());
   }
   return inodes;
-}
-
-uint32_t Crc32c(uint32_t crc, const std::string& bytes) {
-  for (unsigned char byte : bytes) {
-    crc ^= byte;
-    for (int bit = 0; bit < 8; ++bit) crc = (crc >> 1) ^ (crc & 1 ? 0x82F63B78 : 0);
-  }
-  return crc;
 }
 
 }  // namespace
@@ -323,7 +316,7 @@ void ErofsWriter::WriteSuperBlock(const Inode& root, size_t inodes, uint32_t met
   // The checksum covers the block from the superblock on, without a final inversion.
   std::string block(kBlockSize - kSuperOffset, '\0');
   memcpy(block.data(), &super, sizeof super);
-  super.checksum = Crc32c(~0u, block);
+  super.checksum = Crc32c(block);
   memcpy(block.data(), &super, sizeof super);
   WriteFully(file_.fd(), block.data(), block.size(), kSuperOffset, name_);
 }

@@ -1,0 +1,154 @@
+#include <fcntl.h>
+#include <poll.h>
+#include <spawn.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstring>
+#include <sstream>
+
+#include "images/error.h"
+#include "images/file.h"
+#include "images/progress.h"
+#include "images/recipe.h"
+
+namespace zrun::images {
+namespace {
+
+namespace fs = std::filesystem;
+
+// apt with a state of its own, in which nothing is installed; sources and keys are the machine's.
+// See apt.conf(5).
+std::string AptConfiguration(const fs::path& folder, const std::string& architecture) {
+  std::ostringstream text;
+  auto set = [&](const char* key, const std::string& value) {
+    text << key << " \"" << value << "\";\n";
+  };
+  // What the machine has apt do after an update is about its own state.
+  text << "#clear APT::Update::Pre-Invoke;\n#clear APT::Update::Post-Invoke;\n"
+       << "#clear APT::Update::Post-Invoke-Success;\n";
+  set("APT::Architecture", architecture);
+  text << "#clear APT::Architectures;\n";
+  set("APT::Architectures::", architecture);
+  set("APT::Install-Recommends", "false");
+  set("APT::Install-Suggests", "false");
+  set("APT::Get::AllowUnauthenticated", "false");
+  set("APT::Sandbox::User", "");
+  set("Acquire::Languages", "none");
+  set("Acquire::Retries", "3");
+  set("Dir::State", (folder / "state").string());
+  set("Dir::State::status", (folder / "status").string());
+  set("Dir::Cache", folder.string());
+  set("Dir::Cache::archives", (folder / "archives").string());
+  set("Dir::Log", folder.string());
+  return text.str();
+}
+
+// Status lines look like "dlstatus:3:42.1:Retrieving file 3 of 90"; see apt's
+// README.progress-reporting.
+void ShowStatus(ProgressBar& bar, const std::string& line) {
+  if (!line.starts_with("dlstatus:")) return;
+  size_t percent = line.find(':', strlen("dlstatus:"));
+  if (percent == line.npos) return;
+  bar.Show(uint64_t(10 * strtod(line.c_str() + percent + 1, nullptr)), 1000);
+}
+
+std::string Complaints(const fs::path& log) {
+  std::istringstream lines(ReadFile(log));
+  std::string line;
+  std::string found;
+  while (std::getline(lines, line)) {
+    if (line.starts_with("E: ")) found += "\n  " + line;
+  }
+  return found;
+}
+
+std::vector<char*> Pointers(std::vector<std::string>& strings) {
+  std::vector<char*> pointers;
+  for (std::string& text : strings) pointers.push_back(text.data());
+  pointers.push_back(nullptr);
+  return pointers;
+}
+
+std::vector<std::string> AptEnvironment() {
+  std::vector<std::string> environment;
+  for (char** variable = environ; *variable != nullptr; ++variable) {
+    if (strncmp(*variable, "LC_ALL=", 7) != 0) environment.emplace_back(*variable);
+  }
+  environment.emplace_back("LC_ALL=C");
+  return environment;
+}
+
+pid_t Spawn(std::vector<std::string> arguments, const fs::path& log, int status_pipe) {
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+  posix_spawn_file_actions_addopen(&actions, 1, log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0644);
+  posix_spawn_file_actions_adddup2(&actions, 1, 2);
+  posix_spawn_file_actions_adddup2(&actions, status_pipe, 3);
+  std::vector<std::string> environment = AptEnvironment();
+  pid_t child = -1;
+  int error = posix_spawnp(&child, arguments[0].c_str(), &actions, nullptr,
+                           Pointers(arguments).data(), Pointers(environment).data());
+  posix_spawn_file_actions_destroy(&actions);
+  if (error != 0) {
+    throw SystemError(
+        "cannot run " + arguments[0] + " (Debian packages are fetched with Debian's own tools)",
+        error);
+  }
+  return child;
+}
+
+void RunApt(const fs::path& folder, const std::string& title, std::vector<std::string> command) {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) throw SystemError("cannot make a pipe");
+  UniqueFd reader(ends[0]);
+  fs::path log = folder / "log";
+  pid_t child;
+  {
+    // Not on descriptor 3 itself, where a duplicate onto itself would keep O_CLOEXEC.
+    UniqueFd writer(ends[1]);
+    UniqueFd high(fcntl(writer.get(), F_DUPFD_CLOEXEC, 10));
+    std::vector<std::string> arguments{
+        "apt-get", "-q", "-c", (folder / "apt.conf").string(), "-o", "APT::Status-Fd=3"};
+    arguments.insert(arguments.end(), command.begin(), command.end());
+    child = Spawn(std::move(arguments), log, high.get());
+  }
+  ProgressBar bar(title);
+  std::string pending;
+  char buffer[4096];
+  for (;;) {
+    ssize_t count = read(reader.get(), buffer, sizeof buffer);
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) break;
+    pending.append(buffer, size_t(count));
+    for (size_t end; (end = pending.find('\n')) != pending.npos; pending.erase(0, end + 1)) {
+      ShowStatus(bar, pending.substr(0, end));
+    }
+  }
+  int status = 0;
+  while (waitpid(child, &status, 0) < 0) {
+    if (errno != EINTR) throw SystemError("cannot wait for apt-get");
+  }
+  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+    throw ImageError("apt-get " + command[0] + " failed:" + Complaints(log));
+  }
+}
+
+}  // namespace
+
+fs::path FetchDebianPackages(const Recipe& recipe, const fs::path& folder) {
+  fs::create_directories(folder / "state/lists/partial");
+  fs::create_directories(folder / "archives/partial");
+  WriteFileAtomically(folder / "status", "");
+  WriteFileAtomically(folder / "apt.conf", AptConfiguration(folder, recipe.architecture));
+  RunApt(folder, "reading package lists", {"update"});
+  std::vector<std::string> install{"install", "--yes", "--download-only"};
+  install.insert(install.end(), recipe.packages.begin(), recipe.packages.end());
+  RunApt(folder, "fetching packages", std::move(install));
+  return folder / "archives";
+}
+
+}  // namespace zrun::images
