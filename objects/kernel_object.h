@@ -18,7 +18,8 @@ enum class ObjectType : uint8_t {
   kEvent,
   kTimer,
   kPort,
-  kFile,  // vfs::FileDescription
+  kFile,      // vfs::FileDescription
+  kEndpoint,  // what files share and a vnode may keep: a pipe, a bound socket (vfs)
 };
 
 // Everything a handle can name: counted references, an identity, and signals to wait for.

@@ -54,6 +54,15 @@ class FileDescription : public KernelObject {
   virtual Signals write_signals() const {
     return Signals::kWritable | Signals::kPeerClosed | Signals::kError;
   }
+  // open(2) asks before it hands out a descriptor: kEAGAIN while it has to sleep for kUser (a FIFO
+  // whose other side nobody has opened).
+  virtual Result<void> FinishOpen() { return {}; }
+  // How long a blocking read that began at |started| may sleep (a terminal's VTIME). When that
+  // moment comes ReadExpired() is called instead of Read(); it takes what there is.
+  virtual hal::Deadline read_deadline(hal::Nanoseconds /*started*/) {
+    return hal::Deadline::Never();
+  }
+  virtual Result<size_t> ReadExpired(DataSink&) { return 0; }
   // close(2) of one descriptor of process |owner| (POSIX locks, dnotify); the last close is
   // OnZeroHandles.
   virtual void OnClose(const void* /*owner*/) {}
