@@ -5,8 +5,8 @@
 
 namespace zrun::compat {
 
-// The open files of a process (Linux: files_struct); shared by CLONE_FILES. A descriptor is a number for a Handle;
-// a file opened read-only has a handle without kWrite.
+// The open files of a process (Linux: files_struct); shared by CLONE_FILES. A descriptor is a
+// number for a Handle; a file opened read-only has a handle without kWrite.
 class FdTable : public RefCounted<FdTable> {
  public:
   static Result<RefPtr<FdTable>> Create();
@@ -14,14 +14,15 @@ class FdTable : public RefCounted<FdTable> {
   // fork: a copy with the same descriptors.
   Result<RefPtr<FdTable>> Clone() EXCLUDES(lock_);
 
-  // EBADF unless |fd| is open and its handle has |needed| (EBADF too, as read(2) on a write-only file says). O_PATH files are
-  // EBADF unless |allow_path|.
-  Result<RefPtr<vfs::FileDescription>> Get(Fd fd, Rights needed = Rights::kNone, bool allow_path = false)
-      EXCLUDES(lock_);
+  // EBADF unless |fd| is open and its handle has |needed| (EBADF too, as read(2) on a write-only
+  // file says). O_PATH files are EBADF unless |allow_path|.
+  Result<RefPtr<vfs::FileDescription>> Get(Fd fd, Rights needed = Rights::kNone,
+                                           bool allow_path = false) EXCLUDES(lock_);
   Result<Handle> GetHandle(Fd fd) EXCLUDES(lock_);
   // The lowest free number >= |lowest| and < |limit| (RLIMIT_NOFILE): EMFILE.
   Result<Fd> Add(Handle file, bool close_on_exec, uint64_t limit, int lowest = 0) EXCLUDES(lock_);
-  // Two steps, for calls that copy the number out before the file appears: nothing leaks if the copy fails.
+  // Two steps, for calls that copy the number out before the file appears: nothing leaks if the
+  // copy fails.
   Result<Fd> Reserve(uint64_t limit, int lowest = 0) EXCLUDES(lock_);
   void Publish(Fd reserved, Handle file, bool close_on_exec) EXCLUDES(lock_);
   void Unreserve(Fd reserved) EXCLUDES(lock_);

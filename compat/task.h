@@ -2,66 +2,176 @@
 #include "compat/fd_table.h"
 #include "compat/fs_context.h"
 #include "compat/kernel.h"
+#include "compat/memory_context.h"
 #include "compat/signals.h"
+#include "compat/syscall_types.h"
 #include "compat/thread_group.h"
 #include "objects/task/thread.h"
+#include "objects/vm/user_memory.h"
 #include "objects/wait.h"
 
 namespace zrun::compat {
 
-// A Linux thread. The context every system call is handed. Only its own thread uses it unless a method says otherwise.
-class Task final : public Thread {
+class ExecPlan;
+
+// vfork's parent sleeps until the child no longer uses its memory.
+struct VforkGate : RefCounted<VforkGate> {
+  explicit VforkGate(hal::Thread& waiter) : thread(waiter) {}
+  hal::Thread& thread;  // valid while |done| is false and the waiter has not left
+  std::atomic<bool> done{false};
+  Mutex lock{LockRank::kLeaf};
+  bool waiter_left GUARDED_BY(lock) = false;
+  void Open();
+};
+
+// How an interrupted call goes on by restart_syscall(2) (Linux: restart_block).
+struct RestartState {
+  SyscallResult (*resume)(Task& task, const RestartState& state) = nullptr;
+  uint64_t arguments[6] = {};
+};
+
+// A Linux thread. The context every system call is handed. Only its own thread uses it unless a
+// method says otherwise.
+class Task final : public Thread, public ListNode<TaskListTag> {
  public:
   static Task& Current() { return *static_cast<Task*>(Thread::Current()); }
   ~Task() override;
 
-  int32_t tid() const { return tid_; }           // any thread
-  ThreadGroup& group() const { return *group_; }  // any thread
-  Kernel& kernel() const;
+  int32_t tid() const { return tid_.load(std::memory_order_relaxed); }  // any thread
+  ThreadGroup& group() const { return *group_; }                        // any thread
+  const RefPtr<ThreadGroup>& group_ref() const { return group_; }       // any thread
+  Kernel& kernel() const { return Kernel::Get(); }
   hal::Registers& registers() { return hal::UserRegisters(); }
   UserMemory memory() { return UserMemory(*region_); }
   VmAddressRegion& region() { return *region_; }
+  MemoryContext& memory_context() { return *memory_context_; }
+  // Any thread (/proc): null once the task has let go of it.
+  RefPtr<MemoryContext> ShareMemoryContext() const EXCLUDES(lock_);
+  RefPtr<FdTable> ShareFds() const EXCLUDES(lock_);
+  RefPtr<FsContext> ShareFs() const EXCLUDES(lock_);
 
   FdTable& fds() { return *fds_; }
   FsContext& fs() { return *fs_; }
+  // unshare(2), exec.
+  void ReplaceFds(RefPtr<FdTable> fds) EXCLUDES(lock_);
+  void ReplaceFs(RefPtr<FsContext> fs) EXCLUDES(lock_);
   // Changes are published as a new object; any thread may ask.
   RefPtr<const vfs::Credentials> credentials() const EXCLUDES(lock_);
   void SetCredentials(RefPtr<vfs::Credentials> credentials) EXCLUDES(lock_);
+  bool Has(vfs::Capability capability) const { return credentials()->Has(capability); }
   // What path calls start from. |directory| is AT_FDCWD or a descriptor (EBADF, ENOTDIR).
   struct WalkBase {
     RefPtr<const vfs::Credentials> credentials;
     vfs::WalkContext context;
   };
   Result<WalkBase> WalkFrom(Fd directory);
-  // The lowest limit RLIMIT_NOFILE for new descriptors, and the usual way to make one.
+  // The usual way to make a descriptor: within RLIMIT_NOFILE.
   Result<uint64_t> InstallFile(RefPtr<vfs::FileDescription> file, bool close_on_exec);
 
-  // Sleeps until |object| has one of |wanted|: what is set. kRestartSys if a signal comes first, kETIMEDOUT.
+  // Sleeps until |object| has one of |wanted|: what is set. kRestartSys if a signal comes first,
+  // kETIMEDOUT.
   Result<Signals> WaitFor(KernelObject& object, Signals wanted, hal::Deadline deadline);
-  // The same for many objects (poll); returns how many are ready, 0 at the deadline, kRestartNoHand or kEINTR-like
-  // errors are the caller's choice: this returns kEINTR.
+  // The same for many objects (poll); returns how many are ready, 0 at the deadline. kEINTR if a
+  // signal comes first: whether that restarts is the caller's choice.
   Result<size_t> WaitForMany(std::span<WaitItem> items, hal::Deadline deadline);
   // Sleeps; kEINTR if a signal comes first, kETIMEDOUT (the normal end) at the deadline.
   Result<void> Sleep(hal::Deadline deadline);
   // A signal is waiting to be delivered, or the task must end: blocking calls give up.
-  bool HasPendingSignal();
+  bool HasPendingSignal() { return attention_.load(std::memory_order_acquire) != 0; }
+  bool MustExit() const { return attention_.load(std::memory_order_acquire) & kAttendExit; }
+  // Remembers how to go on; return its result from the system call.
+  Errno RestartWith(SyscallResult (*resume)(Task&, const RestartState&),
+                    std::initializer_list<uint64_t> arguments);
 
-  TaskSignals& signals() { return signals_; }
+  TaskSignals& signal_state() { return signals_; }
+  // A signal from the kernel to this thread or its process, for what it did (SIGPIPE, SIGXFSZ).
+  void SendSelf(int signo);
+  // For calls that wait with another signal mask (ppoll, epoll_pwait, pselect6): sets |mask| until
+  // the call returns, or, if a signal interrupts it, until its handler has run. Kept (kEINVAL for
+  // a |size| other than 8, kEFAULT); a null pointer changes nothing.
+  Result<void> SetTemporaryMask(UserPtr<const uint64_t> mask, size_t size);
+  // Sets the mask at once; never blocks SIGKILL and SIGSTOP.
+  void SetMask(SignalSet mask);
+
   // The name shown by ps (PR_SET_NAME).
-  TextBuffer<16> name() const EXCLUDES(lock_);
+  using Name = TextBuffer<15>;
+  Name name() const EXCLUDES(lock_);
   void SetName(std::string_view name) EXCLUDES(lock_);
 
+  // ---- What makes the run loop stop on its way to the guest. Any thread may set bits; it must
+  // Kick() too.
+  static constexpr uint32_t kAttendSignal = 1, kAttendExit = 2, kAttendStop = 4;
+  void Demand(uint32_t bits) {
+    attention_.fetch_or(bits, std::memory_order_acq_rel);
+    Kick();
+  }
+  // Recomputes kAttendSignal after the mask or the queues changed.
+  void RecomputePending() REQUIRES(group_->signal_lock);
+
+  // ---- Attributes. Plain ones belong to its own thread; others read the atomics.
+  uint64_t clear_child_tid = 0;
+  uint64_t robust_list = 0;
+  std::atomic<int> nice{0};
+  std::atomic<int> policy{0};  // SCHED_*
+  std::atomic<int> rt_priority{0};
+  std::atomic<bool> reset_on_fork{false};
+  std::atomic<uint64_t> affinity{~uint64_t{0}};  // of the first 64 processors
+  std::atomic<uint64_t> timer_slack{50'000};
+  std::atomic<int> io_priority{0};
+  std::atomic<uint32_t> personality{0};
+  std::atomic<int> parent_death_signal{0};  // PR_SET_PDEATHSIG
+  std::atomic<bool> no_new_privs{false};
+  std::atomic<bool> keep_caps{false};  // PR_SET_KEEPCAPS; cleared by exec
+  std::atomic<uint64_t> start_time{0};
+  // For getrusage and /proc/PID/stat.
+  std::atomic<uint64_t> minor_faults{0}, major_faults{0}, voluntary_switches{0};
+  // What it is doing, for /proc/PID/stat: R, S, D, T, Z.
+  std::atomic<char> state{'R'};
+  Usage usage();
+  // The system call it is in, -1 outside of one.
+  int64_t syscall_number = -1;
+  RefPtr<UserAccount> account;
+
  private:
-  friend class TaskBuilder;  // compat/clone.cc, compat/kernel.cc: make tasks
+  friend class TaskBuilder;  // compat/clone.cc: makes tasks
+  friend class Exit;         // compat/exit.cc: takes them apart
+  friend class ExecPlan;     // compat/exec.cc
+  template <typename T, typename... Args>
+  friend Result<RefPtr<T>> MakeRef(Args&&...);
+  explicit Task(RefPtr<ThreadGroup> group);
   void Main() override;
-  int32_t tid_ = 0;
-  RefPtr<ThreadGroup> group_;
+  void Continue() override;
+  void Loop();
+  void HandleSyscall();
+  void HandleFault(const hal::Trap& trap);
+  // False: the task must leave its loop.
+  bool Attend();
+  bool DeliverSignals();
+  Result<Signals> ParkInterrupted();
+
+  std::atomic<int32_t> tid_{0};
+  std::atomic<uint32_t> attention_{0};
+  const RefPtr<ThreadGroup> group_;
   RefPtr<VmAddressRegion> region_;
-  RefPtr<FdTable> fds_;
-  RefPtr<FsContext> fs_;
   TaskSignals signals_;
+  RestartState restart_;
+  RefPtr<VforkGate> vfork_gate_;  // opened when this task lets go of its memory
+  // How it starts: set by whoever makes it.
+  hal::Registers start_registers_{};
+  uint64_t start_thread_pointer_ = 0;
+  uint64_t child_tid_address_ = 0;  // CLONE_CHILD_SETTID
+  OwnPtr<ExecPlan> exec_plan_;      // execve that goes on in a new address space
+  bool moving_ = false;             // leave the loop: Continue() goes on
+  int exit_code_ = 0;               // exit(2) of this thread alone
+  bool exit_requested_ = false;
+
   mutable Mutex lock_{LockRank::kTask};
   RefPtr<const vfs::Credentials> credentials_ GUARDED_BY(lock_);
+  // Written with the lock held by their own thread, which reads them without.
+  RefPtr<MemoryContext> memory_context_;
+  RefPtr<FdTable> fds_;
+  RefPtr<FsContext> fs_;
+  Name name_ GUARDED_BY(lock_);
 };
 
 }  // namespace zrun::compat

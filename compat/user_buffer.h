@@ -5,7 +5,8 @@
 
 namespace zrun::compat {
 
-// Guest memory as where read(2) puts and write(2) takes: one range, or an iovec array already copied in.
+// Guest memory as where read(2) puts and write(2) takes: one range, or an iovec array already
+// copied in.
 class UserSink final : public vfs::DataSink {
  public:
   UserSink(UserMemory memory, UserPtr<std::byte> data, size_t size);
@@ -37,8 +38,9 @@ class UserSource final : public vfs::DataSource {
   size_t remaining_ = 0;
 };
 
-// Copies an iovec array in and checks it: EINVAL over IOV_MAX (1024) or when lengths add up past SSIZE_MAX; lengths are cut
-// to MAX_RW_COUNT in all, as Linux does.
-Result<Vector<abi::Iovec>> ReadIovecs(UserMemory memory, UserPtr<const abi::Iovec> vectors, size_t count);
+// Copies an iovec array in and checks it: EINVAL over IOV_MAX (1024) or when lengths add up past
+// SSIZE_MAX; lengths are cut to MAX_RW_COUNT in all, as Linux does.
+Result<Vector<abi::Iovec>> ReadIovecs(UserMemory memory, UserPtr<const abi::Iovec> vectors,
+                                      size_t count);
 
 }  // namespace zrun::compat

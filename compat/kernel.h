@@ -1,0 +1,76 @@
+#pragma once
+#include <array>
+#include <string_view>
+
+#include "base/string.h"
+#include "base/text.h"
+#include "compat/futex_table.h"
+#include "compat/pid_table.h"
+#include "objects/task/job.h"
+#include "vfs/mount.h"
+
+namespace zrun::compat {
+
+class Task;
+class ThreadGroup;
+
+enum class LogLevel : uint8_t { kError, kWarning, kInfo, kDebug };
+
+// What there is one of: the container.
+class Kernel {
+ public:
+  static Kernel& Get();
+
+  // THE pid table's lock: who exists, parents and children, process groups and sessions.
+  Mutex& lock() RETURN_CAPABILITY(lock_) { return lock_; }
+  PidTable& pids() REQUIRES(lock_) { return pids_; }
+  FutexTable& futexes() { return futexes_; }
+  const RefPtr<Job>& job() const { return job_; }
+  const RefPtr<vfs::MountNamespace>& mounts() const { return mounts_; }
+
+  // The first process; it adopts orphans, and the machine halts with it.
+  ThreadGroup* init() REQUIRES(lock_) { return init_; }
+  hal::Nanoseconds boot_time() const { return boot_time_; }  // monotonic
+
+  // uname(2). 64 characters at most.
+  using UtsName = TextBuffer<64>;
+  UtsName hostname() const EXCLUDES(uts_lock_);
+  void SetHostname(std::string_view name) EXCLUDES(uts_lock_);
+  UtsName domainname() const EXCLUDES(uts_lock_);
+  void SetDomainname(std::string_view name) EXCLUDES(uts_lock_);
+
+  bool strace() const { return strace_; }
+  LogLevel log_level() const { return log_level_; }
+  // Lines for the launcher's standard error: "zrun: ...".
+  template <typename... Parts>
+  void Log(LogLevel level, const Parts&... parts) const {
+    if (level > log_level_) return;
+    LogLine(TextBuffer<256>(parts...));
+  }
+  // ENOSYS: logged once for each number, at kInfo.
+  void NoteMissingSyscall(uint64_t number);
+
+  // For /proc/stat, /proc/loadavg and sysinfo(2).
+  std::atomic<uint64_t> forks{0};
+  std::atomic<uint32_t> threads{0};
+  static constexpr std::string_view kRelease = "6.6.0-zrun";
+
+ private:
+  friend class Boot;  // compat/boot.cc
+  void LogLine(std::string_view text) const;
+  Mutex lock_{LockRank::kKernel};
+  PidTable pids_ GUARDED_BY(lock_);
+  ThreadGroup* init_ GUARDED_BY(lock_) = nullptr;
+  FutexTable futexes_;
+  RefPtr<Job> job_;
+  RefPtr<vfs::MountNamespace> mounts_;
+  hal::Nanoseconds boot_time_ = 0;
+  mutable Mutex uts_lock_{LockRank::kLeaf};
+  UtsName hostname_ GUARDED_BY(uts_lock_);
+  UtsName domainname_ GUARDED_BY(uts_lock_);
+  std::array<std::atomic<uint64_t>, 8> missing_seen_{};
+  bool strace_ = false;
+  LogLevel log_level_ = LogLevel::kWarning;
+};
+
+}  // namespace zrun::compat
