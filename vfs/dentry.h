@@ -47,7 +47,7 @@ class Dentry : public RefCounted<Dentry>, public ListNode<Dentry> {
 
  private:
   template <typename T, typename... Args>
-  friend Result<RefPtr<T>> MakeRef(Args&&...);
+  friend Result<RefPtr<T>> zrun::MakeRef(Args&&...);
   struct State;
   std::atomic<uint32_t> mount_count_{0};
 };

@@ -32,7 +32,7 @@ class Mount : public RefCounted<Mount>, public ListNode<Mount> {
 
  private:
   template <typename T, typename... Args>
-  friend Result<RefPtr<T>> MakeRef(Args&&...);
+  friend Result<RefPtr<T>> zrun::MakeRef(Args&&...);
   friend class MountNamespace;
   Mount(RefPtr<FileSystem> file_system, RefPtr<Dentry> root, MountFlags flags, String source);
   const RefPtr<FileSystem> file_system_;
@@ -71,7 +71,7 @@ class MountNamespace : public RefCounted<MountNamespace> {
 
  private:
   template <typename T, typename... Args>
-  friend Result<RefPtr<T>> MakeRef(Args&&...);
+  friend Result<RefPtr<T>> zrun::MakeRef(Args&&...);
   MountNamespace() = default;
   mutable Mutex lock_{LockRank::kMount};
   IntrusiveList<Mount, Mount> mounts_ GUARDED_BY(lock_);
