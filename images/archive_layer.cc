@@ -131,7 +131,11 @@ class ArchiveReader {
 
   void Run() {
     if (archive_read_open(reader(), &input_, nullptr, ReadInput, nullptr) != ARCHIVE_OK) {
-      throw ImageError(Reason(reader()));
+      std::string reason = Reason(reader());
+      if (reason.find("Unrecognized archive format") != reason.npos) {
+        reason = "it is not a tar archive (plain, gzip, xz or zstd), Debian package or directory";
+      }
+      throw ImageError(reason);
     }
     archive_entry* entry = nullptr;
     while (Next(&entry)) {
@@ -150,10 +154,7 @@ class ArchiveReader {
 
   bool Next(archive_entry** entry) {
     int status = archive_read_next_header(reader(), entry);
-    if (status == ARCHIVE_OK) {
-      seen_entry_ = true;
-      return true;
-    }
+    if (status == ARCHIVE_OK) return true;
     if (status == ARCHIVE_EOF) {
       entry_.clear();
       // libarchive takes a missing end for an end; but so looks an archive that was cut between two
@@ -167,8 +168,6 @@ class ArchiveReader {
       // Names in other encodings than the header promised are kept byte by byte.
       if (reason.find("can't be converted") != reason.npos) return true;
       if (const char* name = archive_entry_pathname(*entry)) entry_ = name;
-    } else if (!seen_entry_ && reason.find("Unrecognized archive format") != reason.npos) {
-      reason = "it is not a tar archive (plain, gzip, xz or zstd), Debian package or EROFS image";
     } else if (!entry_.empty()) {
       reason = "after entry '" + entry_ + "': " + reason;
       entry_.clear();
@@ -259,7 +258,6 @@ class ArchiveReader {
   Input input_;
   ArchivePointer reader_;
   std::string entry_;
-  bool seen_entry_ = false;
 };
 
 }  // namespace

@@ -19,8 +19,8 @@ struct Addition {
   uint32_t mode = 0;  // with its type: S_IFREG, S_IFDIR or S_IFLNK
   uint32_t uid = 0;
   uint32_t gid = 0;
-  std::string text;     // a regular file's contents, a symbolic link's target
-  std::string copy_of;  // or: a regular file of the layers, whose contents it gets
+  std::string text = {};     // a regular file's contents, a symbolic link's target
+  std::string copy_of = {};  // or: a regular file of the layers, whose contents it gets
 };
 
 struct PackOptions {

@@ -40,7 +40,7 @@ std::vector<Recipe> AllRecipes();
 
 struct BuildOptions {
   // A local file to use instead of the download; for Debian packages, a folder of them.
-  std::filesystem::path from;
+  std::filesystem::path from = {};
   bool rebuild = false;
 };
 
