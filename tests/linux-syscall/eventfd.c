@@ -1,0 +1,73 @@
+// eventfd(2): counting, semaphores, limits, sizes, readiness, waiting.
+#include <poll.h>
+#include <sys/eventfd.h>
+
+#include "check.h"
+
+static short Ready(int fd) {
+  struct pollfd one = {fd, POLLIN | POLLOUT, 0};
+  CHECK_OK(poll(&one, 1, 0));
+  return one.revents;
+}
+
+int main(void) {
+  uint64_t value = 5, got;
+  int fd = (int)CHECK_OK(eventfd(3, EFD_NONBLOCK | EFD_CLOEXEC));
+  CHECK_EQ(fcntl(fd, F_GETFD), FD_CLOEXEC);
+  CHECK_EQ(Ready(fd), POLLIN | POLLOUT);
+  CHECK_EQ(write(fd, &value, 8), 8);
+  CHECK_EQ(read(fd, &got, 8), 8);
+  CHECK_EQ(got, 8);
+  CHECK_ERR(read(fd, &got, 8), EAGAIN);
+  CHECK_EQ(Ready(fd), POLLOUT);
+  CHECK_ERR(read(fd, &got, 7), EINVAL);
+  CHECK_ERR(write(fd, &value, 7), EINVAL);
+  char large[16] = {1};
+  CHECK_EQ(write(fd, large, 8), 8);
+  CHECK_EQ(read(fd, large, 16), 8);
+  value = UINT64_MAX;
+  CHECK_ERR(write(fd, &value, 8), EINVAL);
+  value = UINT64_MAX - 1;
+  CHECK_EQ(write(fd, &value, 8), 8);
+  CHECK_EQ(Ready(fd), POLLIN);
+  value = 1;
+  CHECK_ERR(write(fd, &value, 8), EAGAIN);
+  value = 0;
+  CHECK_EQ(write(fd, &value, 8), 8);
+  CHECK_EQ(read(fd, &got, 8), 8);
+  CHECK_EQ(got, UINT64_MAX - 1);
+  CHECK_ERR(lseek(fd, 0, SEEK_SET), ESPIPE);
+  CHECK_ERR(pread(fd, &got, 8, 0), ESPIPE);
+
+  int semaphore = (int)CHECK_OK(eventfd(2, EFD_SEMAPHORE | EFD_NONBLOCK));
+  for (int i = 0; i < 2; i++) {
+    CHECK_EQ(read(semaphore, &got, 8), 8);
+    CHECK_EQ(got, 1);
+  }
+  CHECK_ERR(read(semaphore, &got, 8), EAGAIN);
+  CHECK_ERR(eventfd(0, 0x40000000), EINVAL);
+
+  // Blocking, both ways.
+  int blocking = (int)CHECK_OK(eventfd(0, 0));
+  pid_t pid = Fork();
+  if (pid == 0) {
+    CHECK_EQ(read(blocking, &got, 8), 8);
+    CHECK_EQ(got, 9);
+    value = UINT64_MAX - 1;
+    CHECK_EQ(write(blocking, &value, 8), 8);
+    value = 1;
+    CHECK_EQ(write(blocking, &value, 8), 8);  // waits until the parent reads
+    _exit(0);
+  }
+  LetBlock(pid);
+  value = 9;
+  CHECK_EQ(write(blocking, &value, 8), 8);
+  CHECK(EVENTUALLY(Ready(blocking) == POLLIN));
+  LetBlock(pid);
+  CHECK_EQ(read(blocking, &got, 8), 8);
+  CHECK_EQ(got, UINT64_MAX - 1);
+  WAIT_EXIT(pid, 0);
+  CHECK_EQ(read(blocking, &got, 8), 8);
+  CHECK_EQ(got, 1);
+  return 0;
+}
