@@ -1,0 +1,65 @@
+#include "vfs/eventfd.h"
+
+#include "vfs/anonymous.h"
+
+namespace zrun::vfs {
+namespace {
+
+// eventfd(2): a 64-bit counter.
+class EventFd final : public FileDescription {
+ public:
+  EventFd(Path path, OpenFlags flags, uint64_t count, bool semaphore)
+      : FileDescription(std::move(path), flags, SignalsOf(count)),
+        semaphore_(semaphore),
+        count_(count) {}
+  Kind kind() const override { return Kind::kEventFd; }
+
+  Result<size_t> Read(DataSink& sink) override {
+    if (sink.remaining() < sizeof(uint64_t)) return Errno::kEINVAL;
+    MutexLock lock(lock_);
+    if (count_ == 0) return Errno::kEAGAIN;
+    const uint64_t value = semaphore_ ? 1 : count_;
+    const size_t done = TRY(sink.Put(std::as_bytes(std::span(&value, 1))));
+    if (done < sizeof(value)) return Errno::kEFAULT;
+    count_ -= value;
+    Refresh(Signals::kWritable);
+    return done;
+  }
+  Result<size_t> Write(DataSource& source) override {
+    if (source.remaining() < sizeof(uint64_t)) return Errno::kEINVAL;
+    MutexLock lock(lock_);
+    uint64_t value = 0;
+    const size_t done = TRY(source.Take(std::as_writable_bytes(std::span(&value, 1))));
+    if (done < sizeof(value)) return Errno::kEFAULT;
+    if (value == UINT64_MAX) return Errno::kEINVAL;
+    if (UINT64_MAX - 1 - count_ < value) return Errno::kEAGAIN;
+    count_ += value;
+    Refresh(Signals::kReadable);
+    return done;
+  }
+
+ private:
+  static constexpr Signals SignalsOf(uint64_t count) {
+    return (count > 0 ? Signals::kReadable : Signals::kNone) |
+           (count < UINT64_MAX - 1 ? Signals::kWritable : Signals::kNone);
+  }
+  // |told|: whose side the change is news for, also if its signal was set already.
+  void Refresh(Signals told) REQUIRES(lock_) {
+    const Signals now = SignalsOf(count_), before = signals();
+    UpdateSignals(before & ~now, now & (told | ~before));
+  }
+
+  const bool semaphore_;
+  Mutex lock_{LockRank::kFile};
+  uint64_t count_ GUARDED_BY(lock_);
+};
+
+}  // namespace
+
+Result<RefPtr<FileDescription>> CreateEventFd(uint32_t initial, bool semaphore, OpenFlags flags) {
+  Path path = TRY(MakeAnonymousPath("anon_inode:[eventfd]", 0600));
+  return TRY(MakeRef<EventFd>(
+      std::move(path), (flags & OpenFlags::kNonBlock) | OpenFlags::kReadWrite, initial, semaphore));
+}
+
+}  // namespace zrun::vfs
