@@ -61,11 +61,14 @@ class [[nodiscard]] Result<void> {
 
 }  // namespace zrun
 
-// Evaluates to the value of a Result, or returns its error from the enclosing function.
-#define TRY(expression)                                      \
-  __extension__({                                            \
-    auto&& try_result = (expression);                        \
-    if (!try_result.ok()) [[unlikely]]                       \
-      return try_result.error();                             \
-    static_cast<decltype(try_result)&&>(try_result).value(); \
+// Evaluates to the value of a Result, or returns its error from the enclosing function. May be
+// nested, so each use has a name of its own.
+#define TRY(expression) ZRUN_TRY_EXPAND(__COUNTER__, expression)
+#define ZRUN_TRY_EXPAND(number, expression) ZRUN_TRY_NAMED(number, expression)
+#define ZRUN_TRY_NAMED(number, expression)                                     \
+  __extension__({                                                              \
+    auto&& try_result_##number = (expression);                                 \
+    if (!try_result_##number.ok()) [[unlikely]]                                \
+      return try_result_##number.error();                                      \
+    static_cast<decltype(try_result_##number)&&>(try_result_##number).value(); \
   })

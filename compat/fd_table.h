@@ -35,16 +35,24 @@ class FdTable : public RefCounted<FdTable> {
   Result<void> SetCloseOnExec(Fd fd, bool value) EXCLUDES(lock_);
   // The lowest open descriptor >= |from|, for /proc/PID/fd; -1 past the last.
   int NextOpen(int from) EXCLUDES(lock_);
+  // How many descriptors there is room for (FDSize of /proc/PID/status).
+  size_t capacity() EXCLUDES(lock_);
 
  private:
   template <typename T, typename... Args>
-  friend Result<RefPtr<T>> MakeRef(Args&&...);
+  friend Result<RefPtr<T>> zrun::MakeRef(Args&&...);
   FdTable() = default;
   struct Entry {
     Handle file;
     bool close_on_exec = false;
     bool reserved = false;
   };
+  // Filling a table that nobody else can reach yet.
+  Vector<Entry>& unshared_entries() NO_THREAD_SAFETY_ANALYSIS { return entries_; }
+  void DropFile(Handle file) EXCLUDES(lock_);
+  Entry* Find(Fd fd) REQUIRES(lock_);
+  Result<size_t> Allocate(uint64_t limit, int lowest) REQUIRES(lock_);
+  Handle Take(size_t index) REQUIRES(lock_);
   Mutex lock_{LockRank::kFdTable};
   Vector<Entry> entries_ GUARDED_BY(lock_);
   size_t lowest_free_ GUARDED_BY(lock_) = 0;

@@ -18,7 +18,7 @@ class FsContext : public RefCounted<FsContext> {
 
  private:
   template <typename T, typename... Args>
-  friend Result<RefPtr<T>> MakeRef(Args&&...);
+  friend Result<RefPtr<T>> zrun::MakeRef(Args&&...);
   FsContext(RefPtr<vfs::MountNamespace> mounts, vfs::Path root);
   const RefPtr<vfs::MountNamespace> mounts_;
   mutable Mutex lock_{LockRank::kFsContext};

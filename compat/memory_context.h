@@ -45,7 +45,7 @@ class MemoryContext : public RefCounted<MemoryContext> {
 
  private:
   template <typename T, typename... Args>
-  friend Result<RefPtr<T>> MakeRef(Args&&...);
+  friend Result<RefPtr<T>> zrun::MakeRef(Args&&...);
   explicit MemoryContext(RefPtr<VmAddressRegion> region);
   const RefPtr<VmAddressRegion> region_;
   mutable Mutex lock_{LockRank::kLeaf};

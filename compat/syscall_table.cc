@@ -17,11 +17,13 @@ struct Invoker<kHandler> {
   static SyscallResult Invoke(Task& task, const SyscallArgs& args) {
     return [&]<size_t... I>(std::index_sequence<I...>) {
       return kHandler(task, FromRegister<Params>(args[I])...);
-    }(std::index_sequence_for<Params...>());
+    }
+    (std::index_sequence_for<Params...>());
   }
 };
 
-void TwoSystemCallsWithOneNumber();  // not defined: reaching it in a constant expression is an error
+// Not constexpr: reaching it in a constant expression is an error.
+inline void TwoSystemCallsWithOneNumber() {}
 
 consteval auto BuildTable() {
   std::array<SyscallEntry, kMaxSyscall> table{};
@@ -56,7 +58,8 @@ constinit const std::array<SyscallEntry, kMaxSyscall> kSyscallTable = BuildTable
 SyscallResult Dispatch(Task& task, uint64_t number, const SyscallArgs& args) {
   if (number < kMaxSyscall) [[likely]] {
     const SyscallEntry& entry = kSyscallTable[number];
-    if (entry.invoke) [[likely]] return entry.invoke(task, args);
+    if (entry.invoke) [[likely]]
+      return entry.invoke(task, args);
   }
   task.kernel().NoteMissingSyscall(number);
   return Errno::kENOSYS;

@@ -137,7 +137,7 @@ class Task final : public Thread, public ListNode<TaskListTag> {
   friend class Exit;         // compat/exit.cc: takes them apart
   friend class ExecPlan;     // compat/exec.cc
   template <typename T, typename... Args>
-  friend Result<RefPtr<T>> MakeRef(Args&&...);
+  friend Result<RefPtr<T>> zrun::MakeRef(Args&&...);
   explicit Task(RefPtr<ThreadGroup> group);
   void Main() override;
   void Continue() override;

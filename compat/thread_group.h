@@ -145,7 +145,7 @@ class ThreadGroup final : public RefCounted<ThreadGroup>,
 
  private:
   template <typename T, typename... Args>
-  friend Result<RefPtr<T>> MakeRef(Args&&...);
+  friend Result<RefPtr<T>> zrun::MakeRef(Args&&...);
   ThreadGroup(int32_t pid, RefPtr<Process> process, RefPtr<SignalActions> actions,
               OwnPtr<PosixTimers> timers);
   const int32_t pid_;

@@ -5,6 +5,9 @@
 
 namespace zrun::compat {
 
+// The most bytes one read or write moves: INT_MAX rounded down to a page (read(2), NOTES).
+inline constexpr size_t kMaxRwCount = 0x7ffff000;
+
 // Guest memory as where read(2) puts and write(2) takes: one range, or an iovec array already
 // copied in.
 class UserSink final : public vfs::DataSink {

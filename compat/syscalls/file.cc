@@ -1,0 +1,212 @@
+// Reading, writing and positions.
+#include "compat/blocking.h"
+#include "compat/path_argument.h"
+#include "compat/syscall_table.h"
+#include "compat/user_buffer.h"
+
+namespace zrun::compat {
+namespace {
+
+using vfs::FileDescription;
+
+constexpr int64_t kCurrentPosition = -1;  // preadv2, pwritev2
+
+SyscallResult Done(Result<void> result) {
+  if (!result.ok()) return result.error();
+  return 0;
+}
+
+SyscallResult Count(Result<size_t> result) {
+  if (!result.ok()) return result.error();
+  return result.value();
+}
+
+Result<uint64_t> EndOfFile(FileDescription& file) {
+  return TRY(file.path().vnode()->GetAttributes()).size;
+}
+
+// A write at the file's position, within RLIMIT_FSIZE.
+Result<size_t> WriteLimited(Task& task, FileDescription& file, UserSource& source,
+                            bool nonblocking) {
+  if (file.kind() != FileDescription::Kind::kVnode ||
+      task.group().limits().soft(Limit::kFileSize) == kUnlimited)
+    return WriteFile(task, file, source, nonblocking);
+  const bool append = HasAny(file.flags(), OpenFlags::kAppend);
+  const uint64_t offset = append ? TRY(EndOfFile(file)) : TRY(file.Seek(0, int(Whence::kCurrent)));
+  LimitedSource limited(source, TRY(LimitFileSize(task, file, offset, source.remaining())));
+  return WriteFile(task, file, limited, nonblocking);
+}
+
+Result<size_t> WriteLimitedAt(Task& task, FileDescription& file, UserSource& source,
+                              uint64_t offset) {
+  LimitedSource limited(source, TRY(LimitFileSize(task, file, offset, source.remaining())));
+  return file.WriteAt(offset, limited);
+}
+
+// A count of bytes as read(2) takes it: a negative one reaches past the end of guest memory.
+Result<void> CheckCount(uint64_t count) {
+  if (int64_t(count) < 0) return Errno::kEFAULT;
+  return {};
+}
+
+}  // namespace
+
+SyscallResult sys_read(Task& task, Fd fd, UserPtr<std::byte> buffer, uint64_t count) {
+  const auto file = TRY(task.fds().Get(fd, Rights::kRead));
+  TRY(CheckCount(count));
+  UserSink sink(task.memory(), buffer, count);
+  return Count(ReadFile(task, *file, sink, file->is_nonblocking()));
+}
+
+SyscallResult sys_write(Task& task, Fd fd, UserPtr<const std::byte> buffer, uint64_t count) {
+  const auto file = TRY(task.fds().Get(fd, Rights::kWrite));
+  TRY(CheckCount(count));
+  UserSource source(task.memory(), buffer, count);
+  return Count(WriteLimited(task, *file, source, file->is_nonblocking()));
+}
+
+SyscallResult sys_pread64(Task& task, Fd fd, UserPtr<std::byte> buffer, uint64_t count,
+                          int64_t offset) {
+  if (offset < 0) return Errno::kEINVAL;
+  const auto file = TRY(task.fds().Get(fd, Rights::kRead));
+  TRY(CheckCount(count));
+  UserSink sink(task.memory(), buffer, count);
+  return Count(file->ReadAt(uint64_t(offset), sink));
+}
+
+SyscallResult sys_pwrite64(Task& task, Fd fd, UserPtr<const std::byte> buffer, uint64_t count,
+                           int64_t offset) {
+  if (offset < 0) return Errno::kEINVAL;
+  const auto file = TRY(task.fds().Get(fd, Rights::kWrite));
+  TRY(CheckCount(count));
+  UserSource source(task.memory(), buffer, count);
+  return Count(WriteLimitedAt(task, *file, source, uint64_t(offset)));
+}
+
+SyscallResult sys_readv(Task& task, Fd fd, UserPtr<const abi::Iovec> vectors, uint64_t count) {
+  const auto file = TRY(task.fds().Get(fd, Rights::kRead));
+  const auto copied = TRY(ReadIovecs(task.memory(), vectors, count));
+  UserSink sink(task.memory(), copied);
+  return Count(ReadFile(task, *file, sink, file->is_nonblocking()));
+}
+
+SyscallResult sys_writev(Task& task, Fd fd, UserPtr<const abi::Iovec> vectors, uint64_t count) {
+  const auto file = TRY(task.fds().Get(fd, Rights::kWrite));
+  const auto copied = TRY(ReadIovecs(task.memory(), vectors, count));
+  UserSource source(task.memory(), copied);
+  return Count(WriteLimited(task, *file, source, file->is_nonblocking()));
+}
+
+SyscallResult sys_preadv(Task& task, Fd fd, UserPtr<const abi::Iovec> vectors, uint64_t count,
+                         int64_t offset) {
+  if (offset < 0) return Errno::kEINVAL;
+  const auto file = TRY(task.fds().Get(fd, Rights::kRead));
+  const auto copied = TRY(ReadIovecs(task.memory(), vectors, count));
+  UserSink sink(task.memory(), copied);
+  return Count(file->ReadAt(uint64_t(offset), sink));
+}
+
+SyscallResult sys_pwritev(Task& task, Fd fd, UserPtr<const abi::Iovec> vectors, uint64_t count,
+                          int64_t offset) {
+  if (offset < 0) return Errno::kEINVAL;
+  const auto file = TRY(task.fds().Get(fd, Rights::kWrite));
+  const auto copied = TRY(ReadIovecs(task.memory(), vectors, count));
+  UserSource source(task.memory(), copied);
+  return Count(WriteLimitedAt(task, *file, source, uint64_t(offset)));
+}
+
+SyscallResult sys_preadv2(Task& task, Fd fd, UserPtr<const abi::Iovec> vectors, uint64_t count,
+                          int64_t offset, uint64_t, RwFlags flags) {
+  using enum RwFlags;
+  if (offset < kCurrentPosition) return Errno::kEINVAL;
+  const auto file = TRY(task.fds().Get(fd, Rights::kRead));
+  const auto copied = TRY(ReadIovecs(task.memory(), vectors, count));
+  if (!HasOnly(flags, kHighPriority | kDataSync | kSync | kNoWait)) return Errno::kEOPNOTSUPP;
+  UserSink sink(task.memory(), copied);
+  if (offset != kCurrentPosition) return Count(file->ReadAt(uint64_t(offset), sink));
+  return Count(ReadFile(task, *file, sink, file->is_nonblocking() || HasAny(flags, kNoWait)));
+}
+
+SyscallResult sys_pwritev2(Task& task, Fd fd, UserPtr<const abi::Iovec> vectors, uint64_t count,
+                           int64_t offset, uint64_t, RwFlags flags) {
+  using enum RwFlags;
+  if (offset < kCurrentPosition) return Errno::kEINVAL;
+  const auto file = TRY(task.fds().Get(fd, Rights::kWrite));
+  const auto copied = TRY(ReadIovecs(task.memory(), vectors, count));
+  if (!HasOnly(flags, kHighPriority | kDataSync | kSync | kNoWait | kAppend))
+    return Errno::kEOPNOTSUPP;
+  UserSource source(task.memory(), copied);
+  const bool regular = file->kind() == FileDescription::Kind::kVnode;
+  size_t written = 0;
+  if (HasAny(flags, kAppend) && regular) {
+    const uint64_t end = TRY(EndOfFile(*file));
+    LimitedSource limited(source, TRY(LimitFileSize(task, *file, end, source.remaining())));
+    uint64_t where = 0;
+    written = TRY(file->path().vnode()->Append(limited, where));
+    if (offset == kCurrentPosition) TRY(file->Seek(int64_t(where + written), int(Whence::kSet)));
+  } else if (offset != kCurrentPosition) {
+    written = TRY(WriteLimitedAt(task, *file, source, uint64_t(offset)));
+  } else {
+    const bool nonblocking = file->is_nonblocking() || HasAny(flags, kNoWait);
+    written = TRY(WriteLimited(task, *file, source, nonblocking));
+  }
+  if (HasAny(flags, kDataSync | kSync) && regular) TRY(file->Sync(!HasAny(flags, kSync)));
+  return written;
+}
+
+SyscallResult sys_lseek(Task& task, Fd fd, int64_t offset, Whence whence) {
+  const auto file = TRY(task.fds().Get(fd));
+  if (uint32_t(whence) > uint32_t(Whence::kHole)) return Errno::kEINVAL;
+  return file->Seek(offset, int(whence));
+}
+
+// ---- Sizes.
+
+SyscallResult sys_truncate(Task& task, UserCString path, int64_t size) {
+  if (size < 0) return Errno::kEINVAL;
+  const auto place = TRY(ResolvePath(task, Fd{kAtFdCwd}, path, vfs::WalkFlags::kNone));
+  const auto vnode = place.vnode();
+  if (vnode && vnode->type() == vfs::VnodeType::kRegular &&
+      uint64_t(size) > TRY(vnode->GetAttributes()).size)
+    TRY(CheckFileSize(task, uint64_t(size)));
+  return Done(vfs::TruncatePath(*task.credentials(), place, uint64_t(size)));
+}
+
+SyscallResult sys_ftruncate(Task& task, Fd fd, int64_t size) {
+  if (size < 0) return Errno::kEINVAL;
+  const auto file = TRY(task.fds().Get(fd));
+  const auto vnode = file->path().vnode();
+  if (!vnode || vnode->type() != vfs::VnodeType::kRegular || !file->writable())
+    return Errno::kEINVAL;
+  if (uint64_t(size) > TRY(EndOfFile(*file))) TRY(CheckFileSize(task, uint64_t(size)));
+  return Done(file->Truncate(uint64_t(size)));
+}
+
+SyscallResult sys_fallocate(Task& task, Fd fd, FallocateMode mode, int64_t offset, int64_t size) {
+  using enum FallocateMode;
+  const auto file = TRY(task.fds().Get(fd));
+  if (offset < 0 || size <= 0) return Errno::kEINVAL;
+  if (!HasOnly(mode,
+               kKeepSize | kPunchHole | kCollapseRange | kZeroRange | kInsertRange | kUnshareRange))
+    return Errno::kEOPNOTSUPP;
+  if (HasAny(mode, kPunchHole) && mode != (kPunchHole | kKeepSize)) return Errno::kEOPNOTSUPP;
+  if (!file->writable()) return Errno::kEBADF;
+  const auto vnode = file->path().vnode();
+  if (!vnode) return Errno::kENODEV;
+  switch (vnode->type()) {
+    case vfs::VnodeType::kFifo:
+      return Errno::kESPIPE;
+    case vfs::VnodeType::kDirectory:
+      return Errno::kEISDIR;
+    case vfs::VnodeType::kRegular:
+      break;
+    default:
+      return Errno::kENODEV;
+  }
+  if (offset > INT64_MAX - size) return Errno::kEFBIG;
+  const uint64_t end = uint64_t(offset + size);
+  if (!HasAny(mode, kKeepSize) && end > TRY(EndOfFile(*file))) TRY(CheckFileSize(task, end));
+  return Done(file->Allocate(uint32_t(mode), uint64_t(offset), uint64_t(size)));
+}
+
+}  // namespace zrun::compat
