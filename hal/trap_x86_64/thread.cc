@@ -1,0 +1,327 @@
+#include "hal/thread.h"
+
+#include <cstddef>
+
+#include "hal/trap_x86_64/host_call.h"
+#include "hal/trap_x86_64/machine.h"
+
+namespace zrun::hal {
+
+static_assert(sizeof(Thread) <= ZRUN_BLOCK_ALTSTACK - ZRUN_BLOCK_THREAD);
+#define CHECK_OFFSET(field, offset) static_assert(offsetof(TrapState, field) == (offset))
+CHECK_OFFSET(registers.rax, THREAD_RAX);
+CHECK_OFFSET(registers.rcx, THREAD_RCX);
+CHECK_OFFSET(registers.rsp, THREAD_RSP);
+CHECK_OFFSET(registers.rdi, THREAD_RDI);
+CHECK_OFFSET(registers.r8, THREAD_R8);
+CHECK_OFFSET(registers.rip, THREAD_RIP);
+CHECK_OFFSET(registers.rflags, THREAD_RFLAGS);
+CHECK_OFFSET(kernel_sp, THREAD_KERNEL_SP);
+CHECK_OFFSET(mode, THREAD_MODE);
+CHECK_OFFSET(kick, THREAD_KICK);
+CHECK_OFFSET(exit_slot, THREAD_EXIT_SLOT);
+CHECK_OFFSET(signal, THREAD_SIGNAL);
+CHECK_OFFSET(code, THREAD_CODE);
+CHECK_OFFSET(address, THREAD_ADDRESS);
+CHECK_OFFSET(trap_number, THREAD_TRAPNO);
+CHECK_OFFSET(error_code, THREAD_ERROR);
+CHECK_OFFSET(syscall_arch, THREAD_ARCH);
+#undef CHECK_OFFSET
+
+namespace {
+
+extern "C" int64_t HostClone(uint64_t flags, void* stack, int32_t* parent_tid, int32_t* child_tid);
+extern "C" [[noreturn]] void LeaveBlock(std::atomic<uint32_t>* state, uint32_t dead);
+
+constinit int64_t g_supervisor_pid = 0;
+
+enum : uint64_t {
+  kCloneVm = 0x100, kCloneFs = 0x200, kCloneFiles = 0x400, kCloneSighand = 0x800, kCloneParent = 0x8000,
+  kCloneThread = 0x10000, kCloneSysvsem = 0x40000, kCloneParentSettid = 0x100000,
+};
+
+// Free blocks, last used first: their pages are warm. A dead block is free once its state says so.
+struct BlockAllocator {
+  HostMutex lock;
+  IntrusiveList<Thread, Thread> free GUARDED_BY(lock);
+  uint64_t next GUARDED_BY(lock) = 1;  // block 0 is the boot thread's
+};
+constinit BlockAllocator* g_blocks = nullptr;
+alignas(BlockAllocator) constinit std::byte g_blocks_storage[sizeof(BlockAllocator)] = {};
+
+BlockAllocator& Blocks() {
+  if (!g_blocks) g_blocks = new (g_blocks_storage) BlockAllocator;
+  return *g_blocks;
+}
+
+}  // namespace
+
+Thread& CurrentThread() {
+  uint64_t sp;
+  asm("mov %%rsp, %0" : "=r"(sp));
+  return *reinterpret_cast<Thread*>((sp & ~uint64_t{ZRUN_BLOCK_SIZE - 1}) + ZRUN_BLOCK_THREAD);
+}
+
+Result<Thread*> AllocateThread() {
+  BlockAllocator& blocks = Blocks();
+  HostLock lock(blocks.lock);
+  Thread* found = nullptr;
+  for (Thread& candidate : blocks.free) {
+    if (candidate.state.load(std::memory_order_acquire) != uint32_t(BlockState::kDead)) continue;
+    found = &candidate;
+    break;
+  }
+  if (found) {
+    blocks.free.Remove(*found);
+  } else {
+    if ((blocks.next + 1) * ZRUN_BLOCK_SIZE > ZRUN_BLOCKS_SIZE) return Errno::kEAGAIN;
+    found = reinterpret_cast<Thread*>(ZRUN_BLOCKS_BASE + blocks.next++ * ZRUN_BLOCK_SIZE + ZRUN_BLOCK_THREAD);
+  }
+  Thread* thread = new (found) Thread;
+  thread->registers = {};
+  thread->start = {};
+  thread->mode.store(0);
+  thread->kick.store(0);
+  thread->park.store(0);
+  thread->start_gate.store(0);
+  thread->space = nullptr;
+  thread->owner = nullptr;
+  thread->new_process = false;
+  thread->slot_index = 0;
+  thread->exit_slot = ZRUN_EXIT_SLOTS;
+  thread->state.store(uint32_t(BlockState::kLive));
+  return thread;
+}
+
+void FreeThread(Thread& thread) {
+  BlockAllocator& blocks = Blocks();
+  HostLock lock(blocks.lock);
+  thread.state.store(uint32_t(BlockState::kDead), std::memory_order_release);
+  blocks.free.PushFront(thread);
+}
+
+void PrepareHostThread(Thread& self) {
+  struct {
+    void* sp;
+    int32_t flags;
+    uint64_t size;
+  } stack = {self.block() + ZRUN_BLOCK_ALTSTACK, 0, ZRUN_BLOCK_ALTSTACK_SIZE};
+  HostCall(HostNumber::kSigaltstack, &stack, 0);
+  asm volatile("wrgsbase %0" : : "r"(self.exit_slot));
+}
+
+Result<void> LaunchThread(Thread& thread, bool process) {
+  constexpr uint64_t kSigchld = 17;
+  thread.new_process = process;
+  const uint64_t flags =
+      process ? kCloneFiles | kCloneFs | kCloneParent | kCloneParentSettid | kSigchld
+              : kCloneVm | kCloneFs | kCloneFiles | kCloneSighand | kCloneThread | kCloneSysvsem |
+                    kCloneParentSettid;
+  thread.host_pid = CurrentThread().host_pid;
+  const int64_t tid = HostClone(flags, &thread, &thread.host_tid, nullptr);
+  if (tid < 0) return HostError(tid);
+  return {};
+}
+
+// The boot thread runs in block 0, which the launcher prepared.
+void AdoptBootThread() {
+  Thread& self = *new (&CurrentThread()) Thread;
+  self.host_pid = self.host_tid = int32_t(HostCall(HostNumber::kGetpid));
+  self.exit_slot = ZRUN_EXIT_SLOTS;
+  self.state.store(uint32_t(BlockState::kLive));
+  g_supervisor_pid = HostCall(HostNumber::kGetppid);
+  PrepareHostThread(self);
+}
+
+// The first thing a host thread does, on its own kernel stack.
+extern "C" [[noreturn]] void HostThreadMain() {
+  Thread& self = CurrentThread();
+  if (self.new_process) {
+    self.host_pid = self.host_tid;
+    constexpr int kSetPdeathsig = 1, kSigkill = 9;
+    HostCall(HostNumber::kPrctl, kSetPdeathsig, kSigkill, 0, 0);
+    // The supervisor may have died before: then nobody would end this carrier.
+    if (HostCall(HostNumber::kGetppid) != g_supervisor_pid) HostCall(HostNumber::kExitGroup, 0);
+  }
+  PrepareHostThread(self);
+  if (!self.start.entry) {
+    while (self.start_gate.load(std::memory_order_acquire) == 0)
+      WaitOnWord(self.start_gate, 0, Deadline::Never());
+  }
+  self.start.entry(self.start.argument);
+  PANIC("a kernel thread's entry returned");
+}
+
+static Result<Thread*> StartHere(ThreadStart start) {
+  Thread* thread = TRY(AllocateThread());
+  thread->start = start;
+  auto launched = LaunchThread(*thread, false);
+  if (!launched.ok()) {
+    FreeThread(*thread);
+    return launched.error();
+  }
+  return thread;
+}
+
+Result<Thread*> StartThread(AddressSpace* space, ThreadStart start) {
+  if (!space) {
+    // Service threads live in the service carrier, from which others cannot clone.
+    if (!CurrentThread().space) return StartHere(start);
+    struct Call {
+      ThreadStart start;
+      Thread* thread;
+      Errno error;
+    } call = {start, nullptr, Errno{}};
+    RunOnSpawner(
+        [](void* argument) {
+          auto& c = *static_cast<Call*>(argument);
+          auto made = StartHere(c.start);
+          if (made.ok()) {
+            c.thread = made.value();
+          } else {
+            c.error = made.error();
+          }
+        },
+        &call);
+    if (!call.thread) return call.error;
+    return call.thread;
+  }
+  Carrier& carrier = AsCarrier(*space);
+  if (carrier.first_thread) {  // a blank carrier
+    Thread* thread = carrier.first_thread;
+    carrier.first_thread = nullptr;
+    space->AddRef();
+    thread->space = space;
+    carrier.AdoptFirstThread(*thread);
+    thread->start = start;
+    thread->start_gate.store(1, std::memory_order_release);
+    WakeWord(thread->start_gate, 1);
+    return thread;
+  }
+  CHECK(carrier.is_current());
+  Thread* thread = TRY(AllocateThread());
+  thread->start = start;
+  auto slot = carrier.AddThread(*thread);
+  if (!slot.ok()) {
+    FreeThread(*thread);
+    return slot.error();
+  }
+  thread->slot_index = slot.value();
+  thread->exit_slot = ZRUN_EXIT_SLOTS + uint64_t{slot.value()} * ZRUN_EXIT_SLOT_SIZE;
+  space->AddRef();
+  thread->space = space;
+  auto launched = LaunchThread(*thread, false);
+  if (!launched.ok()) {
+    carrier.RemoveThread(*thread);
+    space->Release();
+    FreeThread(*thread);
+    return launched.error();
+  }
+  return thread;
+}
+
+void ExitThread() {
+  Thread& self = CurrentThread();
+  if (AddressSpace* space = self.space) {
+    AsCarrier(*space).RemoveThread(self);
+    self.space = nullptr;
+    space->Release();
+  }
+  BlockAllocator& blocks = Blocks();
+  {
+    HostLock lock(blocks.lock);
+    blocks.free.PushFront(self);  // not taken until the state below is stored
+  }
+  LeaveBlock(&self.state, uint32_t(BlockState::kDead));
+}
+
+void* ThreadSlot(const Thread& thread) { return thread.owner; }
+void SetThreadSlot(Thread& thread, void* value) { thread.owner = value; }
+
+unsigned CurrentCpu() {
+  uint32_t cpu = 0;
+  HostCall(HostNumber::kGetcpu, &cpu, 0, 0);
+  return cpu;
+}
+unsigned CpuCount() { return Boot().cpu_count; }
+
+CpuTimes ThreadCpuTimes(const Thread& thread) {
+  if (&thread == &CurrentThread()) {
+    struct {
+      int64_t user_s, user_us, system_s, system_us;
+      int64_t rest[14];
+    } usage = {};
+    constexpr int kRusageThread = 1;
+    HostCall(HostNumber::kGetrusage, kRusageThread, &usage);
+    return {usage.user_s * kSecond + usage.user_us * 1000, usage.system_s * kSecond + usage.system_us * 1000};
+  }
+  struct {
+    int64_t seconds, nanoseconds;
+  } time = {};
+  const int clock = int(~uint32_t(thread.host_tid) << 3 | 6);  // CPUCLOCK_PERTHREAD | CPUCLOCK_SCHED
+  if (HostCall(HostNumber::kClockGettime, clock, &time) < 0) return {};
+  return {time.seconds * kSecond + time.nanoseconds, 0};
+}
+
+WaitOutcome WaitOnWord(const std::atomic<uint32_t>& word, uint32_t expected, Deadline deadline) {
+  constexpr int kWaitBitset = 9;
+  struct {
+    int64_t seconds, nanoseconds;
+  } timeout;
+  const void* pointer = nullptr;
+  if (!deadline.is_never()) {
+    const Nanoseconds at = deadline.at < 0 ? 0 : deadline.at;
+    timeout = {at / kSecond, at % kSecond};
+    pointer = &timeout;
+  }
+  const int64_t result = HostFutex(&word, kWaitBitset, expected, pointer, ~uint32_t{0});
+  return result == -int64_t(Errno::kETIMEDOUT) ? WaitOutcome::kTimedOut : WaitOutcome::kWoken;
+}
+
+void WakeWord(const std::atomic<uint32_t>& word, uint32_t max_threads) {
+  constexpr int kWake = 1;
+  HostFutex(&word, kWake, max_threads > INT32_MAX ? INT32_MAX : max_threads, nullptr, 0);
+}
+
+void Yield() { HostCall(HostNumber::kSchedYield); }
+
+ParkOutcome Park(Deadline deadline, Interruptible interruptible) {
+  Thread& self = CurrentThread();
+  for (;;) {
+    uint32_t word = self.park.load(std::memory_order_acquire);
+    if (word & kUnparkedBit) {
+      self.park.fetch_and(~kUnparkedBit, std::memory_order_acquire);
+      return ParkOutcome::kUnparked;
+    }
+    if ((word & kKickedBit) && interruptible == Interruptible::kYes) return ParkOutcome::kKicked;
+    // Whoever unparks or kicks calls the host only if this bit says that somebody sleeps.
+    if (!self.park.compare_exchange_strong(word, word | kSleepingBit, std::memory_order_seq_cst)) continue;
+    const WaitOutcome outcome = WaitOnWord(self.park, word | kSleepingBit, deadline);
+    word = self.park.fetch_and(~kSleepingBit, std::memory_order_acq_rel);
+    if (outcome == WaitOutcome::kTimedOut && !(word & kUnparkedBit)) return ParkOutcome::kTimedOut;
+  }
+}
+
+void Unpark(Thread& thread) {
+  if (thread.park.fetch_or(kUnparkedBit, std::memory_order_acq_rel) & kSleepingBit) WakeWord(thread.park, 1);
+}
+
+void Kick(Thread& thread) {
+  thread.kick.store(1, std::memory_order_seq_cst);
+  if (thread.park.fetch_or(kKickedBit, std::memory_order_seq_cst) & kSleepingBit) WakeWord(thread.park, 1);
+  // In guest code only the host can reach it. On its way there it sees |kick| (EnterGuest sets the mode first).
+  if (thread.mode.load(std::memory_order_seq_cst) == 1)
+    HostCall(HostNumber::kTgkill, thread.host_pid, thread.host_tid, ZRUN_KICK_SIGNAL);
+}
+
+bool KickPending() { return CurrentThread().kick.load(std::memory_order_acquire) != 0; }
+
+void ClearKick() {
+  Thread& self = CurrentThread();
+  if (self.kick.load(std::memory_order_relaxed) == 0 && !(self.park.load(std::memory_order_relaxed) & kKickedBit))
+    return;
+  self.park.fetch_and(~kKickedBit, std::memory_order_seq_cst);
+  self.kick.store(0, std::memory_order_seq_cst);
+}
+
+}  // namespace zrun::hal
