@@ -1,0 +1,47 @@
+// mlock(2), munlock(2), mlockall(2), mlock2(2): limits and arguments.
+#include <sys/resource.h>
+
+#include "check.h"
+
+int main(void) {
+  size_t page = PageSize();
+  char* p =
+      CHECK_MAP(mmap(NULL, 4 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+  CHECK_OK(mlock(p, page));
+  unsigned char in[4];
+  CHECK_OK(mincore(p, page, in));
+  CHECK(in[0] & 1);
+  CHECK_OK(mlock(p + 10, page));  // rounds to pages
+  CHECK_OK(munlock(p, 2 * page));
+  CHECK_OK(syscall(SYS_mlock2, p, page, MLOCK_ONFAULT));
+  CHECK_ERR(syscall(SYS_mlock2, p, page, 0x80), EINVAL);
+  CHECK_OK(munlock(p, page));
+  CHECK_ERR(mlockall(0), EINVAL);
+  CHECK_ERR(mlockall(0x80), EINVAL);
+  CHECK_OK(munlockall());
+  CHECK_OK(munmap(p + 2 * page, page));
+  CHECK_ERR(mlock(p, 4 * page), ENOMEM);
+  CHECK_ERR(munlock(p, 4 * page), ENOMEM);
+  CHECK_OK(munlockall());
+
+  IN_CHILD({
+    struct rlimit none = {0, 0};
+    CHECK_OK(setrlimit(RLIMIT_MEMLOCK, &none));
+    BecomeNobody();
+    CHECK_ERR(mlock(p, page), EPERM);
+    CHECK_ERR(mlockall(MCL_CURRENT), EPERM);
+  });
+  IN_CHILD({
+    struct rlimit small = {2 * page, 2 * page};
+    CHECK_OK(setrlimit(RLIMIT_MEMLOCK, &small));
+    BecomeNobody();
+    char* q =
+        CHECK_MAP(mmap(NULL, 4 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    CHECK_OK(mlock(q, 2 * page));
+    CHECK_OK(mlock(q, 2 * page));  // again: not counted twice
+    CHECK_ERR(mlock(q, 3 * page), ENOMEM);
+    CHECK_OK(munlock(q, 2 * page));
+    CHECK_OK(mlock(q + 2 * page, 2 * page));
+  });
+  return 0;
+}
