@@ -133,7 +133,8 @@ class ArchiveReader {
     if (archive_read_open(reader(), &input_, nullptr, ReadInput, nullptr) != ARCHIVE_OK) {
       std::string reason = Reason(reader());
       if (reason.find("Unrecognized archive format") != reason.npos) {
-        reason = "it is not a tar archive (plain, gzip, xz or zstd), Debian package or directory";
+        reason =
+            "it is not a tar archive (plain, gzip, xz or zstd), Debian package, image or directory";
       }
       throw ImageError(reason);
     }

@@ -71,6 +71,10 @@ class Cache {
   std::filesystem::path root_;
 };
 
+// What one LAYER means on a command line: a file or directory, or the image of a recipe, built if
+// need be.
+std::filesystem::path ResolveLayer(Cache& cache, const std::string& argument);
+
 // What IMAGE means on a command line: an EROFS image; one or more layers, separated by commas (the
 // last on top); or the name of a recipe, built if need be. Prints progress on standard error if
 // that is a terminal.

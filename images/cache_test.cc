@@ -195,25 +195,27 @@ TEST_F(ResolveTest, RecipesCheckTheirFile) {
   EXPECT_TRUE(IsRecipe("alpine"));
   EXPECT_EQ(AllRecipes().size(), 3u);
   Recipe alpine = FindRecipe("alpine");
+  const char* variable = getenv("ZRUN_IMAGE_PATH");
+  std::string previous = variable != nullptr ? variable : "";
   setenv("ZRUN_IMAGE_PATH", ("/nowhere:" + scratch_.path().string()).c_str(), 1);
   WriteText(scratch_ / alpine.file, "something else");
   EXPECT_NE(ErrorOf("alpine").find("its SHA-256 is"), std::string::npos);
   Cache cache;
   EXPECT_THROW(BuildRecipe(cache, "alpine", {.from = MakeLayer("x.tar", "1")}), ImageError);
   EXPECT_THROW(BuildRecipe(cache, "no-such"), ImageError);
-  unsetenv("ZRUN_IMAGE_PATH");
+  setenv("ZRUN_IMAGE_PATH", previous.c_str(), 1);
 }
 
 TEST_F(ResolveTest, BuildsAlpineFromALocalFile) {
-  const char* folders = getenv("ZRUN_TEST_IMAGES");
-  Recipe alpine = FindRecipe("alpine");
-  fs::path file = fs::path(folders != nullptr ? folders : "") / alpine.file;
-  if (folders == nullptr || !fs::exists(file)) {
-    GTEST_SKIP() << "ZRUN_TEST_IMAGES names no folder with " << alpine.file;
+  const char* folder = getenv("ZRUN_IMAGE_PATH");
+  if (folder == nullptr || !fs::exists(fs::path(folder) / FindRecipe("alpine").file)) {
+    GTEST_SKIP() << "ZRUN_IMAGE_PATH names no folder with " << FindRecipe("alpine").file;
   }
   Cache cache;
-  fs::path image = BuildRecipe(cache, "alpine", {.from = file}).path;
+  fs::path image = BuildRecipe(cache, "alpine").path;
   EXPECT_EQ(ResolveImage("alpine").path, image);
+  TarBuilder().File("usr/bin/tool", "#!/bin/sh").Save(scratch_ / "tool.tar");
+  EXPECT_NE(ResolveImage("alpine," + (scratch_ / "tool.tar").string()).path, image);
   EXPECT_EQ(RunCommand("fsck.erofs " + image.string()).status, 0);
 }
 

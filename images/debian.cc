@@ -1,5 +1,5 @@
 #include <fcntl.h>
-#include <poll.h>
+#include <signal.h>
 #include <spawn.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -81,6 +81,28 @@ std::vector<std::string> AptEnvironment() {
   return environment;
 }
 
+// As in system(3): an interrupt from the terminal ends apt, whose failure then ends us, with
+// everything cleaned up.
+class IgnoredInterrupts {
+ public:
+  IgnoredInterrupts() {
+    struct sigaction ignore {};
+    ignore.sa_handler = SIG_IGN;
+    sigaction(SIGINT, &ignore, &interrupt_);
+    sigaction(SIGQUIT, &ignore, &quit_);
+  }
+  IgnoredInterrupts(const IgnoredInterrupts&) = delete;
+  IgnoredInterrupts& operator=(const IgnoredInterrupts&) = delete;
+  ~IgnoredInterrupts() {
+    sigaction(SIGINT, &interrupt_, nullptr);
+    sigaction(SIGQUIT, &quit_, nullptr);
+  }
+
+ private:
+  struct sigaction interrupt_ {};
+  struct sigaction quit_ {};
+};
+
 pid_t Spawn(std::vector<std::string> arguments, const fs::path& log, int status_pipe) {
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
@@ -88,10 +110,19 @@ pid_t Spawn(std::vector<std::string> arguments, const fs::path& log, int status_
   posix_spawn_file_actions_addopen(&actions, 1, log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0644);
   posix_spawn_file_actions_adddup2(&actions, 1, 2);
   posix_spawn_file_actions_adddup2(&actions, status_pipe, 3);
+  posix_spawnattr_t attributes;
+  posix_spawnattr_init(&attributes);
+  sigset_t defaults;
+  sigemptyset(&defaults);
+  sigaddset(&defaults, SIGINT);
+  sigaddset(&defaults, SIGQUIT);
+  posix_spawnattr_setsigdefault(&attributes, &defaults);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
   std::vector<std::string> environment = AptEnvironment();
   pid_t child = -1;
-  int error = posix_spawnp(&child, arguments[0].c_str(), &actions, nullptr,
+  int error = posix_spawnp(&child, arguments[0].c_str(), &actions, &attributes,
                            Pointers(arguments).data(), Pointers(environment).data());
+  posix_spawnattr_destroy(&attributes);
   posix_spawn_file_actions_destroy(&actions);
   if (error != 0) {
     throw SystemError(
@@ -106,6 +137,7 @@ void RunApt(const fs::path& folder, const std::string& title, std::vector<std::s
   if (pipe2(ends, O_CLOEXEC) != 0) throw SystemError("cannot make a pipe");
   UniqueFd reader(ends[0]);
   fs::path log = folder / "log";
+  IgnoredInterrupts ignored;
   pid_t child;
   {
     // Not on descriptor 3 itself, where a duplicate onto itself would keep O_CLOEXEC.
@@ -131,6 +163,9 @@ void RunApt(const fs::path& folder, const std::string& title, std::vector<std::s
   int status = 0;
   while (waitpid(child, &status, 0) < 0) {
     if (errno != EINTR) throw SystemError("cannot wait for apt-get");
+  }
+  if (WIFSIGNALED(status)) {
+    throw ImageError("apt-get was ended by signal " + std::to_string(WTERMSIG(status)));
   }
   if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
     throw ImageError("apt-get " + command[0] + " failed:" + Complaints(log));

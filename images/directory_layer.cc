@@ -3,7 +3,6 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <map>
@@ -94,25 +93,7 @@ class DirectoryReader {
   void ReadData(const fs::path& path, const struct stat& info, Inode& inode) {
     UniqueFd fd(open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
     if (!fd.is_valid()) throw SystemError("cannot open it");
-    inode.first_block = writer_.Allocate(uint64_t(info.st_size));
-    inode.size = uint64_t(info.st_size);
-    std::vector<char> buffer(256 << 10);
-    for (off_t offset = 0; offset < info.st_size;) {
-      off_t data = lseek(fd.get(), offset, SEEK_DATA);
-      if (data < 0 && errno == ENXIO) data = info.st_size;  // a hole up to the end
-      if (data > offset) {
-        data = std::min(data, info.st_size);
-        if (on_read_) on_read_(uint64_t(data - offset));
-        offset = data;
-        continue;
-      }
-      size_t want = std::min(buffer.size(), size_t(info.st_size - offset));
-      size_t count = ReadFully(fd.get(), buffer.data(), want, offset, path.string());
-      if (count != want) throw ImageError("it was shortened while it was read");
-      writer_.Write(inode.first_block, uint64_t(offset), buffer.data(), count);
-      if (on_read_) on_read_(count);
-      offset += off_t(count);
-    }
+    CopyData(writer_, inode, fd.get(), 0, uint64_t(info.st_size), on_read_);
   }
 
   Tree& tree_;

@@ -1,7 +1,12 @@
 #include "images/layers.h"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <vector>
+
+#include "images/cache.h"
 #include "images/error.h"
 
 namespace zrun::images {
@@ -24,6 +29,8 @@ void AddLayer(Tree& tree, ErofsWriter& writer, const fs::path& layer, const Read
   tree.BeginLayer();
   if (IsDirectory(layer)) {
     AddDirectory(tree, writer, layer, on_read);
+  } else if (IsImage(layer)) {
+    AddImage(tree, writer, layer, on_read);
   } else {
     AddArchive(tree, writer, layer, on_read);
   }
@@ -42,6 +49,30 @@ uint64_t LayerBytes(const fs::path& layer) {
     }
   }
   return bytes;
+}
+
+void CopyData(ErofsWriter& writer, Inode& inode, int fd, off_t offset, uint64_t size,
+              const ReadCallback& on_read) {
+  inode.first_block = writer.Allocate(size);
+  inode.size = size;
+  std::vector<char> buffer(256 << 10);
+  off_t end = offset + off_t(size);
+  for (off_t at = offset; at < end;) {
+    off_t data = lseek(fd, at, SEEK_DATA);
+    if (data < 0 && errno == ENXIO) data = end;  // a hole up to the end
+    if (data > at) {
+      data = std::min(data, end);
+      if (on_read) on_read(uint64_t(data - at));
+      at = data;
+      continue;
+    }
+    size_t want = std::min(buffer.size(), size_t(end - at));
+    size_t count = ReadFully(fd, buffer.data(), want, at, "layer");
+    if (count != want) throw ImageError("it was shortened while it was read");
+    writer.Write(inode.first_block, uint64_t(at - offset), buffer.data(), count);
+    if (on_read) on_read(count);
+    at += off_t(count);
+  }
 }
 
 }  // namespace zrun::images

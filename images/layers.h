@@ -25,4 +25,11 @@ void AddArchive(Tree& tree, ErofsWriter& writer, const std::filesystem::path& la
 void AddDirectory(Tree& tree, ErofsWriter& writer, const std::filesystem::path& layer,
                   const ReadCallback& on_read);
 
+void AddImage(Tree& tree, ErofsWriter& writer, const std::filesystem::path& layer,
+              const ReadCallback& on_read);
+
+// Gives |inode| the contents of a part of a file. Holes stay holes.
+void CopyData(ErofsWriter& writer, Inode& inode, int fd, off_t offset, uint64_t size,
+              const ReadCallback& on_read);
+
 }  // namespace zrun::images

@@ -93,6 +93,33 @@ TEST_F(PackTest, EveryKindOfLayerGivesTheSameTree) {
   }
 }
 
+TEST_F(PackTest, AnImageIsALayer) {
+  fs::path root = scratch_ / "root";
+  MakeSampleTree(root);
+  setxattr((root / "a/hello").c_str(), "user.zrun", "value", 5, 0);
+  PackLayers({root}, scratch_ / "1.img");
+  PackLayers({scratch_ / "1.img"}, scratch_ / "2.img");
+  EXPECT_EQ(ReadText(scratch_ / "1.img"), ReadText(scratch_ / "2.img"));
+  fs::path upper = Tar("up.tar", TarBuilder().File(".wh.many", "").File("a/hello", "changed"));
+  fs::path tree = PackAndExtract({scratch_ / "1.img", upper});
+  EXPECT_FALSE(fs::exists(tree / "many"));
+  EXPECT_EQ(ReadText(tree / "a/hello"), "changed");
+
+  // Whatever is broken in one ends in an error or in another good image.
+  PackLayers({Tar("s.tar", TarBuilder().Directory("d").File("d/f", "x").Symlink("l", "d"))},
+             scratch_ / "small.img");
+  std::string bytes = ReadText(scratch_ / "small.img");
+  for (size_t at = 8192; at < bytes.size() && at < 8192 + 1024; ++at) {
+    std::string broken = bytes;
+    broken[at] = char(broken[at] ^ 0x41);
+    WriteText(scratch_ / "broken.img", broken);
+    try {
+      PackLayers({scratch_ / "broken.img"}, scratch_ / "again.img");
+    } catch (const ImageError&) {
+    }
+  }
+}
+
 TEST_F(PackTest, TheSameLayersGiveTheSameBytes) {
   fs::path layer = Tar("x.tar", TarBuilder().Directory("d").File("d/f", "data").File("g", "more"));
   PackLayers({layer}, scratch_ / "1.img");

@@ -15,15 +15,17 @@ struct PackArguments {
 };
 
 void Pack(const PackArguments& arguments) {
-  std::vector<std::filesystem::path> layers(arguments.layers.begin(), arguments.layers.end());
-  {
-    images::ProgressBar bar("packing " + arguments.output);
-    images::PackOptions options;
-    if (!arguments.quiet) {
-      options.progress = [&](uint64_t done, uint64_t total) { bar.Show(done, total); };
-    }
-    images::PackLayers(layers, arguments.output, options);
+  images::Cache cache;
+  std::vector<std::filesystem::path> layers;
+  for (const std::string& layer : arguments.layers) {
+    layers.push_back(images::ResolveLayer(cache, layer));
   }
+  images::ProgressBar bar("packing " + arguments.output);
+  images::PackOptions options;
+  if (!arguments.quiet) {
+    options.progress = [&](uint64_t done, uint64_t total) { bar.Show(done, total); };
+  }
+  images::PackLayers(layers, arguments.output, options);
 }
 
 }  // namespace
@@ -32,8 +34,10 @@ void AddPackCommand(CLI::App& app) {
   auto arguments = std::make_shared<PackArguments>();
   CLI::App* command = app.add_subcommand("pack", "Pack layers into one image file");
   command->footer(
-      "A layer is a tar archive (plain, .gz, .xz or .zst), a Debian package or a directory. Later\n"
-      "layers lie on top of earlier ones; whiteouts (.wh.NAME, .wh..wh..opq) hide what is below.\n"
+      "A layer is a tar archive (plain, .gz, .xz or .zst), a Debian package, a directory, an "
+      "image\n"
+      "that zrun packed, or a name that 'zrun images' lists. Later layers lie on top of earlier "
+      "ones; whiteouts (.wh.NAME, .wh..wh..opq) hide what is below.\n"
       "The image is an EROFS file system: 'zrun x.img -- COMMAND' runs it, Linux can mount it.\n\n"
       "  zrun pack alpine-minirootfs-3.20.3-x86_64.tar.gz tools.tar.zst -o x.img");
   command->add_option("LAYER", arguments->layers, "Layers, the lowest first")->required();
