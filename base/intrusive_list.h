@@ -68,6 +68,10 @@ class IntrusiveList {
     Node* next = static_cast<Node&>(item).next_;
     return next == &head_ ? nullptr : static_cast<T*>(next);
   }
+  T* PreviousOf(T& item) {
+    Node* previous = static_cast<Node&>(item).previous_;
+    return previous == &head_ ? nullptr : static_cast<T*>(previous);
+  }
   size_t CountSlow() const {
     size_t count = 0;
     for (const Node* node = head_.next_; node != &head_; node = node->next_) count++;

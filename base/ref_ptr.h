@@ -31,6 +31,8 @@ class RefCounted {
  protected:
   RefCounted() = default;
   ~RefCounted() = default;
+  // For a class with a Release() of its own: gives up a reference; true if it was the last.
+  bool DropRef() const { return refs_.fetch_sub(1, std::memory_order_acq_rel) == 1; }
   RefCounted(const RefCounted&) = delete;
   RefCounted& operator=(const RefCounted&) = delete;
 

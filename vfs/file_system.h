@@ -10,6 +10,10 @@ class FileSystem : public RefCounted<FileSystem> {
   virtual RefPtr<Vnode> Root() = 0;
   virtual Result<StatFs> GetStatFs() = 0;
   virtual Result<void> Sync() { return {}; }
+  // Nothing in it can ever change: EROFS, whatever the mount's flags say.
+  virtual bool is_read_only() const { return false; }
+  // Orders renames that move a name from one directory to another.
+  Mutex& rename_lock() { return rename_lock_; }
   // st_dev of its files: an anonymous device number, one per mounted file system.
   uint64_t device() const { return device_; }
 
@@ -18,6 +22,7 @@ class FileSystem : public RefCounted<FileSystem> {
 
  private:
   const uint64_t device_;
+  Mutex rename_lock_{LockRank::kRename};
 };
 
 // What mount(2) can mount: one line per file system in vfs/registry.cc.

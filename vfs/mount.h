@@ -15,46 +15,67 @@ enum class MountFlags : uint32_t {  // MS_* of <linux/mount.h>
   kRelAtime = 1 << 21,
 };
 
+}  // namespace zrun::vfs
+template <>
+inline constexpr bool zrun::kIsFlags<zrun::vfs::MountFlags> = true;
+
+namespace zrun::vfs {
+
 // A file system (or a subtree of one), attached at a place in a namespace.
 class Mount : public RefCounted<Mount>, public ListNode<Mount> {
  public:
   static Result<RefPtr<Mount>> Create(RefPtr<FileSystem> file_system, RefPtr<Dentry> root,
                                       MountFlags flags, std::string_view source);
+  // The whole of a file system that was just made.
+  static Result<RefPtr<Mount>> CreateFor(RefPtr<FileSystem> file_system, MountFlags flags,
+                                         std::string_view source);
   ~Mount();
   FileSystem& file_system() const { return *file_system_; }
   const RefPtr<Dentry>& root() const { return root_; }
   std::string_view source() const { return source_.view(); }
   MountFlags flags() const { return MountFlags(flags_.load(std::memory_order_relaxed)); }
   void set_flags(MountFlags flags) { flags_.store(uint32_t(flags), std::memory_order_relaxed); }
+  bool is_read_only() const {
+    return HasAny(flags(), MountFlags::kReadOnly) || file_system_->is_read_only();
+  }
   int id() const { return id_; }
   // Where it is attached; an empty Path for the root of a namespace or when detached.
-  Path mount_point() const;
+  Path mount_point() const EXCLUDES(place_lock_);
 
  private:
   template <typename T, typename... Args>
   friend Result<RefPtr<T>> zrun::MakeRef(Args&&...);
   friend class MountNamespace;
   Mount(RefPtr<FileSystem> file_system, RefPtr<Dentry> root, MountFlags flags, String source);
+  // Returns the old place, for the caller to drop when it holds no lock.
+  Path SetMountPoint(Path path) EXCLUDES(place_lock_);
   const RefPtr<FileSystem> file_system_;
   const RefPtr<Dentry> root_;
   const String source_;
   std::atomic<uint32_t> flags_;
   const int id_;
-  Path mount_point_;  // guarded by the namespace's lock
+  mutable Mutex place_lock_{LockRank::kLeaf};
+  Path mount_point_ GUARDED_BY(place_lock_);  // changes under the namespace's lock only
 };
 
-// The mounts a process sees.
+// The mounts a process sees. A namespace holds a reference on each of its mounts, a mount one on the
+// mount it is attached to.
 class MountNamespace : public RefCounted<MountNamespace> {
  public:
   static Result<RefPtr<MountNamespace>> Create(RefPtr<Mount> root);
   ~MountNamespace();
   Path root() const EXCLUDES(lock_);
-  // Stacks: the latest mount at a place is the one seen.
+  // Stacks: the latest mount at a place is the one seen. ENOTDIR unless both are directories or
+  // neither is; ENOENT if the place was removed; EINVAL if it is in no mount of this namespace.
   Result<void> Attach(const Path& where, RefPtr<Mount> mount) EXCLUDES(lock_);
-  // EBUSY while something is mounted below it or, unless |lazy|, in use; EINVAL if it is not a
-  // mount's root.
+  // EBUSY while something is mounted below it or, unless |lazy|, in use: more references than the
+  // namespace's and the one in |where|. EINVAL if it is not a mount's root.
   Result<void> Detach(const Path& where, bool lazy) EXCLUDES(lock_);
+  // EINVAL if |from| is not a mount's root or the namespace's own, ELOOP below itself.
   Result<void> Move(const Path& from, const Path& to) EXCLUDES(lock_);
+  // pivot_root(2): |new_root| becomes the namespace's root, the old one is attached at |put_old|.
+  // EBUSY, EINVAL.
+  Result<void> Pivot(const Path& new_root, const Path& put_old) EXCLUDES(lock_);
   // The topmost mount at |path|, as a path to its root; |path| itself where there is none.
   Path Descend(Path path) EXCLUDES(lock_);
   // The place a mount's root is attached to; itself at the namespace's root.
@@ -73,11 +94,13 @@ class MountNamespace : public RefCounted<MountNamespace> {
   template <typename T, typename... Args>
   friend Result<RefPtr<T>> zrun::MakeRef(Args&&...);
   MountNamespace() = default;
+  bool Contains(const Mount& mount) REQUIRES(lock_);
+  Mount* FindAt(const Mount& mount, const Dentry& dentry) REQUIRES(lock_);
+  bool IsBelow(const Mount& mount, const Mount& ancestor) REQUIRES(lock_);
+  bool HasChildren(const Mount& mount) REQUIRES(lock_);
   mutable Mutex lock_{LockRank::kMount};
-  IntrusiveList<Mount, Mount> mounts_ GUARDED_BY(lock_);
+  IntrusiveList<Mount, Mount> mounts_ GUARDED_BY(lock_);  // a reference on each
   RefPtr<Mount> root_ GUARDED_BY(lock_);
 };
 
 }  // namespace zrun::vfs
-template <>
-inline constexpr bool zrun::kIsFlags<zrun::vfs::MountFlags> = true;

@@ -75,6 +75,14 @@ struct Attributes {
   uint32_t block_size = 4096;
   hal::Nanoseconds atime = 0, mtime = 0, ctime = 0, btime = 0;  // since the epoch, real time
 };
+struct Ownership {
+  uint32_t mode = 0;  // with the type
+  uint32_t uid = 0, gid = 0;
+};
+// fcntl(F_ADD_SEALS), <linux/fcntl.h>.
+struct FileSeal {
+  enum : uint32_t { kSeal = 1, kShrink = 2, kGrow = 4, kWrite = 8, kFutureWrite = 16, kExec = 32 };
+};
 struct AttributeChange {  // setattr: what has its bit in |valid|
   enum : uint32_t { kMode = 1, kUid = 2, kGid = 4, kAtime = 8, kMtime = 16, kCtime = 32 };
   uint32_t valid = 0;

@@ -26,6 +26,10 @@ class Vnode : public RefCounted<Vnode> {
   // Attributes::device may stay 0.
   virtual Result<Attributes> GetAttributes() = 0;
   virtual Result<void> SetAttributes(const AttributeChange&) { return Errno::kEPERM; }
+  // What permission checks need, for every directory on a path: quicker than all attributes.
+  virtual Result<Ownership> GetOwnership();
+  // Its contents (or names, or target) were read: the access time as relatime has it.
+  virtual void NoteAccess() {}
   // Makes the FileDescription for open(2); the default serves regular files and directories
   // (VnodeFile), FIFOs and devices by number (devfs registry). |flags| has no creation flags left.
   virtual Result<RefPtr<FileDescription>> Open(const Path& path, OpenFlags flags);
@@ -61,9 +65,14 @@ class Vnode : public RefCounted<Vnode> {
   virtual Result<void> ReadDirectory(uint64_t /*cursor*/, DirentSink&) { return Errno::kENOTDIR; }
   // May the dentry cache keep names of this directory (false for procfs and other live trees)?
   virtual bool CacheNames() const { return true; }
+  // Where CacheNames() is false but Lookup gives the same Vnode for the same file: every walk asks
+  // again, yet the dentry stays the same as long as the answer does (hostfs).
+  virtual bool RevalidateNames() const { return false; }
 
   // ---- Symbolic links
   virtual Result<String> ReadLink() { return Errno::kEINVAL; }
+  // The target, where it lives as long as the vnode: then following the link allocates nothing.
+  virtual std::string_view StableLink() const { return {}; }
   // procfs's magic links go straight to a place; ENOENT otherwise.
   virtual Result<Path> FollowMagicLink();
 
@@ -81,6 +90,12 @@ class Vnode : public RefCounted<Vnode> {
   }
   virtual Result<uint64_t> SeekData(uint64_t offset, bool data);
   virtual Result<void> Sync(bool /*data_only*/) { return {}; }
+  // A VnodeFile of this vnode came and went: what a file system keeps only while it is open.
+  virtual Result<void> Opened(OpenFlags) { return {}; }
+  virtual void Closed(OpenFlags) {}
+  // memfd_create(2): F_GET_SEALS and F_ADD_SEALS (FileSeal bits); EINVAL where files have none.
+  virtual Result<uint32_t> GetSeals() { return Errno::kEINVAL; }
+  virtual Result<void> AddSeals(uint32_t) { return Errno::kEINVAL; }
 
   // ---- Extended attributes; names with their prefix ("user.x"). kERANGE if |buffer| is too small;
   // a zero-size buffer asks for the size. |flags|: XATTR_CREATE 1, XATTR_REPLACE 2.
@@ -107,6 +122,8 @@ class Vnode : public RefCounted<Vnode> {
   void RemoveWriter();
   bool AddExecutor();
   void RemoveExecutor();
+  // The locks if there are any.
+  FileLocks* existing_locks() const { return locks_.load(std::memory_order_acquire); }
 
  protected:
   Vnode() = default;

@@ -1,0 +1,221 @@
+#include "vfs/mount.h"
+
+namespace zrun::vfs {
+namespace {
+
+constinit std::atomic<int> next_mount_id{1};
+
+bool IsDirectory(const Dentry& dentry) {
+  return dentry.vnode() && dentry.vnode()->type() == VnodeType::kDirectory;
+}
+
+}  // namespace
+
+RefPtr<Vnode> Path::vnode() const { return dentry ? dentry->vnode() : nullptr; }
+
+Mount::Mount(RefPtr<FileSystem> file_system, RefPtr<Dentry> root, MountFlags flags, String source)
+    : file_system_(std::move(file_system)),
+      root_(std::move(root)),
+      source_(std::move(source)),
+      flags_(uint32_t(flags)),
+      id_(next_mount_id.fetch_add(1, std::memory_order_relaxed)) {}
+
+// Nobody is inside any more: names that are only cached would keep the file system alive.
+Mount::~Mount() { Dentry::ShrinkCache(*file_system_); }
+
+Result<RefPtr<Mount>> Mount::Create(RefPtr<FileSystem> file_system, RefPtr<Dentry> root,
+                                    MountFlags flags, std::string_view source) {
+  String text = TRY(String::Create(source));
+  return MakeRef<Mount>(std::move(file_system), std::move(root), flags, std::move(text));
+}
+
+Result<RefPtr<Mount>> Mount::CreateFor(RefPtr<FileSystem> file_system, MountFlags flags,
+                                       std::string_view source) {
+  auto root = TRY(Dentry::CreateRoot(file_system->Root()));
+  return Create(std::move(file_system), std::move(root), flags, source);
+}
+
+Path Mount::mount_point() const {
+  MutexLock lock(place_lock_);
+  return mount_point_;
+}
+
+Path Mount::SetMountPoint(Path path) {
+  MutexLock lock(place_lock_);
+  std::swap(path, mount_point_);
+  return path;
+}
+
+Result<RefPtr<MountNamespace>> MountNamespace::Create(RefPtr<Mount> root) {
+  auto mounts = TRY(MakeRef<MountNamespace>());
+  MutexLock lock(mounts->lock_);
+  mounts->mounts_.PushBack(*RefPtr<Mount>(root).Leak());
+  mounts->root_ = std::move(root);
+  return mounts;
+}
+
+MountNamespace::~MountNamespace() {
+  // Latest first: what is attached inside another mount goes before that one.
+  for (;;) {
+    Mount* mount;
+    {
+      MutexLock lock(lock_);
+      mount = mounts_.back();
+      if (mount) mounts_.Remove(*mount);
+    }
+    if (!mount) break;
+    const Path place = mount->SetMountPoint({});
+    if (place) place.dentry->RemoveMountPoint();
+    mount->Release();
+  }
+}
+
+Path MountNamespace::root() const {
+  MutexLock lock(lock_);
+  return {root_, root_->root()};
+}
+
+bool MountNamespace::Contains(const Mount& mount) {
+  for (Mount& each : mounts_)
+    if (&each == &mount) return true;
+  return false;
+}
+
+Mount* MountNamespace::FindAt(const Mount& mount, const Dentry& dentry) {
+  for (Mount* each = mounts_.back(); each;) {
+    {
+      MutexLock lock(each->place_lock_);
+      if (each->mount_point_.dentry.get() == &dentry && each->mount_point_.mount.get() == &mount)
+        return each;
+    }
+    each = mounts_.PreviousOf(*each);
+  }
+  return nullptr;
+}
+
+bool MountNamespace::IsBelow(const Mount& mount, const Mount& ancestor) {
+  const Mount* each = &mount;
+  while (each && each != &ancestor) {
+    MutexLock lock(each->place_lock_);
+    each = each->mount_point_.mount.get();
+  }
+  return each != nullptr;
+}
+
+bool MountNamespace::HasChildren(const Mount& mount) {
+  for (Mount& each : mounts_)
+    if (&each != &mount && IsBelow(each, mount)) return true;
+  return false;
+}
+
+Result<void> MountNamespace::Attach(const Path& where, RefPtr<Mount> mount) {
+  if (!where.dentry->vnode()) return Errno::kENOENT;
+  if (IsDirectory(*where.dentry) != IsDirectory(*mount->root())) return Errno::kENOTDIR;
+  MutexLock lock(lock_);
+  if (!Contains(*where.mount)) return Errno::kEINVAL;
+  if (where.dentry->is_unlinked()) return Errno::kENOENT;
+  where.dentry->AddMountPoint();
+  mount->SetMountPoint(where);
+  mounts_.PushBack(*mount.Leak());
+  return {};
+}
+
+Result<void> MountNamespace::Detach(const Path& where, bool lazy) {
+  if (where.dentry != where.mount->root()) return Errno::kEINVAL;
+  IntrusiveList<Mount, Mount> gone;
+  {
+    MutexLock lock(lock_);
+    if (!Contains(*where.mount)) return Errno::kEINVAL;
+    if (where.mount == root_) return Errno::kEBUSY;
+    if (!lazy && (HasChildren(*where.mount) || where.mount->ref_count() > 2)) return Errno::kEBUSY;
+    for (Mount* each = mounts_.front(); each;) {
+      Mount* next = mounts_.NextOf(*each);
+      if (IsBelow(*each, *where.mount)) {
+        mounts_.Remove(*each);
+        gone.PushFront(*each);
+      }
+      each = next;
+    }
+  }
+  while (Mount* mount = gone.PopFront()) {
+    const Path place = mount->SetMountPoint({});
+    place.dentry->RemoveMountPoint();
+    mount->Release();
+  }
+  return {};
+}
+
+Result<void> MountNamespace::Move(const Path& from, const Path& to) {
+  if (from.dentry != from.mount->root()) return Errno::kEINVAL;
+  if (!to.dentry->vnode()) return Errno::kENOENT;
+  if (IsDirectory(*to.dentry) != IsDirectory(*from.dentry)) return Errno::kENOTDIR;
+  Path old;
+  {
+    MutexLock lock(lock_);
+    if (!Contains(*from.mount) || !Contains(*to.mount) || from.mount == root_)
+      return Errno::kEINVAL;
+    if (IsBelow(*to.mount, *from.mount)) return Errno::kELOOP;
+    to.dentry->AddMountPoint();
+    old = from.mount->SetMountPoint(to);
+    // The latest is the one seen.
+    mounts_.Remove(*from.mount);
+    mounts_.PushBack(*from.mount);
+  }
+  old.dentry->RemoveMountPoint();
+  return {};
+}
+
+Result<void> MountNamespace::Pivot(const Path& new_root, const Path& put_old) {
+  if (new_root.dentry != new_root.mount->root()) return Errno::kEINVAL;
+  Path old_place;
+  RefPtr<Mount> old_root;
+  {
+    MutexLock lock(lock_);
+    if (!Contains(*new_root.mount) || !Contains(*put_old.mount)) return Errno::kEINVAL;
+    if (new_root.mount == root_ || put_old.mount == root_) return Errno::kEBUSY;
+    if (!IsBelow(*put_old.mount, *new_root.mount)) return Errno::kEINVAL;
+    put_old.dentry->AddMountPoint();
+    old_place = new_root.mount->SetMountPoint({});
+    old_root = root_;
+    root_ = new_root.mount;
+    old_root->SetMountPoint(put_old);
+  }
+  old_place.dentry->RemoveMountPoint();
+  return {};
+}
+
+Path MountNamespace::Descend(Path path) {
+  if (!path.dentry->is_mount_point()) return path;
+  RefPtr<Mount> mount;
+  {
+    MutexLock lock(lock_);
+    const Mount* top = path.mount.get();
+    const Dentry* dentry = path.dentry.get();
+    Mount* found = nullptr;
+    while (Mount* next = FindAt(*top, *dentry)) {
+      found = next;
+      top = next;
+      dentry = next->root().get();
+    }
+    mount = RefPtr<Mount>(found);
+  }
+  if (!mount) return path;
+  RefPtr<Dentry> root = mount->root();
+  return {std::move(mount), std::move(root)};
+}
+
+Path MountNamespace::Ascend(Path path) {
+  while (path.dentry == path.mount->root()) {
+    Path place = path.mount->mount_point();
+    if (!place) break;
+    path = std::move(place);
+  }
+  return path;
+}
+
+void MountNamespace::ForEach(Visitor& visitor) {
+  MutexLock lock(lock_);
+  for (Mount& mount : mounts_) visitor.Visit(mount);
+}
+
+}  // namespace zrun::vfs
