@@ -72,7 +72,7 @@ class Dentry : public RefCounted<Dentry> {
 
  private:
   template <typename T, typename... Args>
-  friend Result<RefPtr<T>> MakeRef(Args&&...);
+  friend Result<RefPtr<T>> zrun::MakeRef(Args&&...);
   friend class DentryCache;
   enum class Kind : uint8_t { kRoot, kDetached, kChild };
   static constexpr size_t kInlineName = 36;

@@ -39,6 +39,11 @@ class FileDescription : public KernelObject {
   virtual Result<size_t> WriteAt(uint64_t, DataSource&) { return Errno::kESPIPE; }
   virtual Result<uint64_t> Seek(int64_t, int /*whence*/) { return Errno::kESPIPE; }
   virtual Result<RefPtr<VmObject>> Mmap() { return Errno::kENODEV; }
+  // What mmap and a later mprotect may grant on it, beside what the access mode says: a sealed
+  // memfd cannot be mapped shared and writable. EPERM if |wanted| goes beyond; lowers |allowed|.
+  virtual Result<void> CheckMap(bool /*shared*/, hal::Access /*wanted*/, hal::Access& /*allowed*/) {
+    return {};
+  }
   // |argument| is a value or an address in the caller's memory.
   virtual Result<uint64_t> Ioctl(uint32_t /*request*/, uint64_t /*argument*/, UserMemory&) {
     return Errno::kENOTTY;
@@ -65,7 +70,7 @@ class FileDescription : public KernelObject {
   virtual Result<size_t> ReadExpired(DataSink&) { return 0; }
   // close(2) of one descriptor of process |owner| (POSIX locks, dnotify); the last close is
   // OnZeroHandles.
-  virtual void OnClose(const void* /*owner*/) {}
+  virtual void OnClose(const void* owner);
 
   // Where it was opened. Anonymous files (pipes, sockets, memfd) have a detached dentry, whose
   // vnode answers fstat.
@@ -76,6 +81,8 @@ class FileDescription : public KernelObject {
   void SetStatusFlags(OpenFlags flags);
   bool readable() const { return (uint32_t(flags()) & 3) != uint32_t(OpenFlags::kWriteOnly); }
   bool writable() const { return (uint32_t(flags()) & 3) != uint32_t(OpenFlags::kReadOnly); }
+  // Opened by someone with CAP_FSETID: writing does not clear the file's set-id bits.
+  virtual void AllowKeepingSetId() {}
   // The rights of a handle to it: from the access mode.
   Rights default_rights() const;
 
@@ -86,6 +93,8 @@ class FileDescription : public KernelObject {
 
  protected:
   FileDescription(Path path, OpenFlags flags, Signals initial);
+  // Drops what flock(2) and F_OFD_SETLK hold through it; an override calls this one.
+  void OnZeroHandles() override;
 
  private:
   const Path path_;

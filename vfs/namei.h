@@ -77,6 +77,14 @@ Result<void> ChangeTimes(const Credentials& credentials, const Path& path, TimeC
 Result<void> TruncatePath(const Credentials& credentials, const Path& path, uint64_t size);
 // stat(2): attributes with the device filled in.
 Result<Attributes> Stat(const Path& path);
+// xattr(7), with the permissions of each namespace: EPERM, EACCES, ENODATA, EOPNOTSUPP, ERANGE.
+Result<size_t> GetXattr(const Credentials& credentials, const Path& path, std::string_view name,
+                        std::span<std::byte> value);
+Result<void> SetXattr(const Credentials& credentials, const Path& path, std::string_view name,
+                      std::span<const std::byte> value, uint32_t flags);
+Result<void> RemoveXattr(const Credentials& credentials, const Path& path, std::string_view name);
+// Without the trusted ones for those who may not see them.
+Result<size_t> ListXattr(const Credentials& credentials, const Path& path, std::span<char> names);
 // The absolute name as seen from |root| (getcwd, /proc/self/fd/N); "(unreachable)/..." outside it,
 // " (deleted)" appended.
 Result<String> NameOf(const Path& path, const Path& root, MountNamespace& mounts);

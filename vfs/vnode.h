@@ -122,6 +122,9 @@ class Vnode : public RefCounted<Vnode> {
   void RemoveWriter();
   bool AddExecutor();
   void RemoveExecutor();
+  // An unnamed file that Link() may name (O_TMPFILE without O_EXCL).
+  bool is_linkable() const { return linkable_.load(std::memory_order_relaxed); }
+  void set_linkable() { linkable_.store(true, std::memory_order_relaxed); }
   // The locks if there are any.
   FileLocks* existing_locks() const { return locks_.load(std::memory_order_acquire); }
 
@@ -133,6 +136,7 @@ class Vnode : public RefCounted<Vnode> {
   RefPtr<KernelObject> attached_ GUARDED_BY(attach_lock_);
   std::atomic<FileLocks*> locks_{nullptr};
   std::atomic<int32_t> writers_{0};  // negative: executors
+  std::atomic<bool> linkable_{false};
 };
 
 }  // namespace zrun::vfs
