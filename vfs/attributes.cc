@@ -26,12 +26,12 @@ Result<void> TruncateAsWriter(const Credentials& credentials, Vnode& vnode, uint
 Result<void> CheckAccess(const Credentials& credentials, const Path& path, uint32_t mask) {
   Vnode& vnode = *path.dentry->vnode();
   const VnodeType type = vnode.type();
-  const bool is_stored = type == VnodeType::kRegular || type == VnodeType::kDirectory ||
-                         type == VnodeType::kSymlink;
+  const bool is_stored =
+      type == VnodeType::kRegular || type == VnodeType::kDirectory || type == VnodeType::kSymlink;
   if ((mask & kMayWrite) && is_stored && path.dentry->file_system().is_read_only())
     return Errno::kEROFS;
   if ((mask & kMayExecute) && type == VnodeType::kRegular &&
-      HasAny(path.mount->flags(), MountFlags::kNoExec))
+      HasAny(MountFlagsOf(path), MountFlags::kNoExec))
     return Errno::kEACCES;
   TRY(CheckMode(credentials, vnode, mask & 7));
   if ((mask & kMayWrite) && is_stored) return CheckWritableMount(path);

@@ -5,11 +5,11 @@
 
 namespace zrun::vfs {
 
-// A name in a tree, cached: (parent, component) -> Vnode, or nothing (a negative one). What it names
-// never changes; creating or removing a file replaces the dentry. A dentry keeps its parent, a root
-// keeps its file system, the cache (vfs/dentry_cache.h) keeps recently used ones. Names and parents
-// change by rename only: under the file system's rename lock, where directories differ, and the
-// directory locks of both.
+// A name in a tree, cached: (parent, component) -> Vnode, or nothing (a negative one). What it
+// names never changes; creating or removing a file replaces the dentry. A dentry keeps its parent,
+// a root keeps its file system, the cache (vfs/dentry_cache.h) keeps recently used ones. Names and
+// parents change by rename only: under the file system's rename lock, where directories differ, and
+// the directory locks of both.
 class Dentry : public RefCounted<Dentry> {
  public:
   // The root of a file system, which must be held; one for each file system (Mount::CreateFor).

@@ -61,7 +61,7 @@ Result<void> FileLocks::Carve(const FileLock& range, FileLock* merged) {
         remove = true;
       }
     } else if (Overlaps(held, range)) {
-      const bool left = held.first < range.first, right = held.last > range.last;
+      const bool left = held.first<range.first, right = held.last> range.last;
       if (left && right) {
         FileLock rest = held;
         rest.first = range.last + 1;

@@ -58,8 +58,13 @@ class Mount : public RefCounted<Mount>, public ListNode<Mount> {
   Path mount_point_ GUARDED_BY(place_lock_);  // changes under the namespace's lock only
 };
 
-// The mounts a process sees. A namespace holds a reference on each of its mounts, a mount one on the
-// mount it is attached to.
+// Files without a name are on no mount.
+inline MountFlags MountFlagsOf(const Path& path) {
+  return path.mount ? path.mount->flags() : MountFlags::kNone;
+}
+
+// The mounts a process sees. A namespace holds a reference on each of its mounts, a mount one on
+// the mount it is attached to.
 class MountNamespace : public RefCounted<MountNamespace> {
  public:
   static Result<RefPtr<MountNamespace>> Create(RefPtr<Mount> root);

@@ -46,8 +46,7 @@ Result<NewName> PrepareCreate(const WalkContext& context, Walker& walker, std::s
   if (walker.trailing_slash() && !directory) return Errno::kENOENT;
   TRY(CheckWritableMount(place));
   if (place.dentry->is_unlinked()) return Errno::kENOENT;
-  const Ownership ownership =
-      TRY(CheckDirectoryWrite(context.credentials, *place.dentry->vnode()));
+  const Ownership ownership = TRY(CheckDirectoryWrite(context.credentials, *place.dentry->vnode()));
   return NewName{place, walker.last(), OwnerOfNewFile(context.credentials, ownership, mode)};
 }
 
@@ -120,8 +119,7 @@ Result<void> RenameOnce(const Credentials& credentials, const RenameSide& from,
     if (to.trailing_slash && !IsDirectory(*victim)) return Errno::kENOTDIR;
   }
   const bool is_directory = IsDirectory(*moved);
-  if (!is_directory &&
-      (from.trailing_slash || (to.trailing_slash && !(flags & kExchange))))
+  if (!is_directory && (from.trailing_slash || (to.trailing_slash && !(flags & kExchange))))
     return Errno::kENOTDIR;
   if (is_directory && IsAncestor(*moved->vnode(), to.parent.dentry)) return Errno::kEINVAL;
   if (victim && IsDirectory(*victim) && IsAncestor(*victim->vnode(), from.parent.dentry))
@@ -210,7 +208,8 @@ Result<void> MakeNode(const WalkContext& context, std::string_view path, uint32_
   Walker walker(context, WalkFlags::kNone);
   const NewName made =
       TRY(PrepareCreate(context, walker, path, mode & (kModeTypeMask | 07777), false));
-  const bool is_device = (mode & kModeTypeMask) == kModeChar || (mode & kModeTypeMask) == kModeBlock;
+  const bool is_device =
+      (mode & kModeTypeMask) == kModeChar || (mode & kModeTypeMask) == kModeBlock;
   const bool is_whiteout = (mode & kModeTypeMask) == kModeChar && rdev == 0;
   if (is_device && !is_whiteout && !context.credentials.Has(Capability::kMknod))
     return Errno::kEPERM;
@@ -222,8 +221,8 @@ Result<void> MakeNode(const WalkContext& context, std::string_view path, uint32_
 
 Result<void> MakeDirectory(const WalkContext& context, std::string_view path, uint32_t mode) {
   Walker walker(context, WalkFlags::kNone);
-  const NewName made = TRY(PrepareCreate(
-      context, walker, path, (mode & (0777 | kModeSticky)) | kModeDirectory, true));
+  const NewName made = TRY(
+      PrepareCreate(context, walker, path, (mode & (0777 | kModeSticky)) | kModeDirectory, true));
   TRY(made.parent.dentry->Create(made.name, made.owner.mode, 0, made.owner.uid, made.owner.gid,
                                  true));
   NotifyVnode(*made.parent.dentry->vnode(), NotifyEvent::kCreate | NotifyEvent::kIsDirectory,
@@ -263,8 +262,7 @@ Result<void> MakeLink(const WalkContext& from, std::string_view old_path, const 
   TRY(CheckDirectoryWrite(to.credentials, directory));
   if (target.type() == VnodeType::kDirectory) return Errno::kEPERM;
   if (&old.dentry->file_system() != &place.dentry->file_system()) return Errno::kEXDEV;
-  if (old.dentry->is_unlinked() && !target.is_linkable() &&
-      TRY(target.GetAttributes()).links == 0)
+  if (old.dentry->is_unlinked() && !target.is_linkable() && TRY(target.GetAttributes()).links == 0)
     return Errno::kENOENT;
   TRY(place.dentry->Link(walker.last(), target));
   NotifyVnode(directory, NotifyEvent::kCreate, walker.last());

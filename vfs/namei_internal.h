@@ -7,7 +7,7 @@ namespace zrun::vfs {
 
 // EROFS where nothing may be written: by mount or by file system.
 inline Result<void> CheckWritableMount(const Path& path) {
-  if (HasAny(path.mount->flags(), MountFlags::kReadOnly) ||
+  if (HasAny(MountFlagsOf(path), MountFlags::kReadOnly) ||
       path.dentry->file_system().is_read_only())
     return Errno::kEROFS;
   return {};

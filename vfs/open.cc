@@ -63,7 +63,7 @@ Result<RefPtr<FileDescription>> OpenFound(const WalkContext& context, const Path
   if (!fresh) TRY(CheckMode(context.credentials, vnode, mask));
   if (vnode.type() == VnodeType::kSocket) return Errno::kENXIO;
   if ((vnode.type() == VnodeType::kCharDevice || vnode.type() == VnodeType::kBlockDevice) &&
-      HasAny(path.mount->flags(), MountFlags::kNoDev))
+      HasAny(MountFlagsOf(path), MountFlags::kNoDev))
     return Errno::kEACCES;
   if (HasAny(flags, OpenFlags::kNoAtime) &&
       !IsOwnerOrCapable(context.credentials, TRY(vnode.GetOwnership())))
@@ -110,8 +110,7 @@ Result<Target> FindOrCreate(const WalkContext& context, Walker& walker, const Op
   if (found.ok() && found.value().dentry->vnode()) {
     if (exclusive) return Errno::kEEXIST;
     Vnode& vnode = *found.value().dentry->vnode();
-    if (!special)
-      TRY(CheckProtected(context.credentials, vnode, *walker.place().dentry->vnode()));
+    if (!special) TRY(CheckProtected(context.credentials, vnode, *walker.place().dentry->vnode()));
     return Target{std::move(found).value(), false};
   }
   const Path& place = walker.place();
@@ -139,8 +138,8 @@ Result<RefPtr<FileDescription>> Open(const WalkContext& context, std::string_vie
                                      const OpenHow& original) {
   OpenHow how = original;
   if (HasAny(how.flags, OpenFlags::kPath)) {
-    how.flags &= OpenFlags::kPath | OpenFlags::kDirectory | OpenFlags::kNoFollow |
-                 OpenFlags::kCloseOnExec;
+    how.flags &=
+        OpenFlags::kPath | OpenFlags::kDirectory | OpenFlags::kNoFollow | OpenFlags::kCloseOnExec;
   }
   const bool is_unnamed = HasAll(how.flags, OpenFlags::kTmpFile);
   const bool creates = HasAny(how.flags, OpenFlags::kCreate) && !is_unnamed;

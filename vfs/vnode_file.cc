@@ -57,7 +57,7 @@ void VnodeFile::OnZeroHandles() {
 void VnodeFile::AfterRead() {
   NotifyFile(path(), NotifyEvent::kAccess);
   if (HasAny(flags(), OpenFlags::kNoAtime)) return;
-  const MountFlags mount = path().mount ? path().mount->flags() : MountFlags::kNone;
+  const MountFlags mount = MountFlagsOf(path());
   if (HasAny(mount, MountFlags::kNoAtime | MountFlags::kReadOnly)) return;
   if (is_directory() && HasAny(mount, MountFlags::kNoDirAtime)) return;
   vnode().NoteAccess();

@@ -27,9 +27,7 @@ class Walker {
   // What last() names: "." and ".." resolved, mounts crossed. A null vnode or ENOENT if nothing.
   Result<Path> LookupLast();
   // Whether a symbolic link found as the last component is to be followed.
-  bool follows_last() const {
-    return trailing_slash_ || !HasAny(flags_, WalkFlags::kNoFollow);
-  }
+  bool follows_last() const { return trailing_slash_ || !HasAny(flags_, WalkFlags::kNoFollow); }
   // Goes on with the link's target instead of last(); then ToLast() again.
   Result<void> FollowLink(const Path& link, bool is_last);
 
@@ -53,8 +51,7 @@ class Walker {
   Result<void> JumpToRoot();
   Result<void> CheckFollow(Vnode& link) const;
   const Path& root() const {
-    return HasAny(flags_, WalkFlags::kBeneath | WalkFlags::kInRoot) ? context_.base
-                                                                     : context_.root;
+    return HasAny(flags_, WalkFlags::kBeneath | WalkFlags::kInRoot) ? context_.base : context_.root;
   }
 
   const WalkContext& context_;

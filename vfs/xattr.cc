@@ -36,7 +36,7 @@ Result<void> CheckXattr(const Credentials& credentials, const Path& path, std::s
     case Namespace::kSecurity:
       if (!write) return {};
       if (credentials.Has(name == "security.capability" ? Capability::kSetFcap
-                                                         : Capability::kSysAdmin))
+                                                        : Capability::kSysAdmin))
         return {};
       return Errno::kEPERM;
     case Namespace::kUser:
