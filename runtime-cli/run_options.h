@@ -1,0 +1,37 @@
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace zrun {
+
+// What `zrun run` was asked to do.
+struct RunOptions {
+  std::string image;
+  std::vector<std::string> command;      // empty: a shell
+  std::vector<std::string> environment;  // NAME=VALUE
+  std::string working_directory;
+  std::string user;                      // UID[:GID] or names
+  std::string hostname;
+  std::string platform = "trap";
+  std::string log_level = "warning";
+  struct Volume {
+    std::filesystem::path source;
+    std::string target;
+    bool read_only = false;
+  };
+  std::vector<Volume> volumes;
+  std::vector<std::string> tmpfs;        // /path[:options]
+  uint64_t memory = 0;                   // bytes; 0: no limit
+  bool interactive = false;
+  bool tty = false;
+  bool read_only = false;
+  bool init = false;
+  bool strace = false;
+};
+
+// Runs the container; its exit status.
+int RunContainer(const RunOptions& options);
+
+}  // namespace zrun
