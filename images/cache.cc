@@ -178,7 +178,13 @@ std::optional<ResolvedImage> Cache::FindName(const std::string& name,
 
 void Cache::SetName(const std::string& name, const std::string& tag, const ResolvedImage& image) {
   UniqueFd lock = LockImages();
-  WriteFileAtomically(root_ / "names" / name, image.path.stem().string() + " " + tag);
+  std::string id = image.path.stem().string();
+  std::vector<Image> images = List();
+  WriteFileAtomically(root_ / "names" / name, id + " " + tag);
+  // What an older recipe made is of no use once it has lost its only name.
+  for (const Image& old : images) {
+    if (old.id != id && old.names == std::vector{name}) RemoveLocked(old);
+  }
 }
 
 std::vector<Cache::Image> Cache::List() const {
@@ -223,8 +229,12 @@ uint64_t Cache::Remove(const std::string& name_or_id) {
   }
   if (found.empty()) throw ImageError("no packed image '" + name_or_id + "'");
   if (found.size() > 1) throw ImageError("'" + name_or_id + "' names more than one image");
-  const Image& image = found.front();
   UniqueFd lock = LockImages();
+  RemoveLocked(found.front());
+  return found.front().size;
+}
+
+void Cache::RemoveLocked(const Image& image) {
   for (const char* folder : {"names", "index"}) {
     for (const auto& entry : fs::directory_iterator(root_ / folder)) {
       auto contents = ReadSmallFile(entry.path());
@@ -233,7 +243,6 @@ uint64_t Cache::Remove(const std::string& name_or_id) {
   }
   unlink((root_ / "images" / (image.id + ".json")).c_str());
   if (unlink(image.path.c_str()) != 0) throw SystemError("cannot remove '" + image.id + "'");
-  return image.size;
 }
 
 }  // namespace zrun::images

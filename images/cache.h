@@ -50,7 +50,8 @@ class Cache {
   ResolvedImage Pack(const std::vector<std::filesystem::path>& layers, PackOptions options = {},
                      const std::string& variant = {});
 
-  // Names given to images; |tag| must be what it was when the name was set.
+  // Names given to images; |tag| must be what it was when the name was set. An image that loses its
+  // only name is removed.
   std::optional<ResolvedImage> FindName(const std::string& name, const std::string& tag) const;
   void SetName(const std::string& name, const std::string& tag, const ResolvedImage& image);
 
@@ -67,6 +68,7 @@ class Cache {
   std::optional<ResolvedImage> TryOpen(const std::string& id) const;
   UniqueFd LockImages() const;
   void RemoveStaleFiles() const;
+  void RemoveLocked(const Image& image);
 
   std::filesystem::path root_;
 };

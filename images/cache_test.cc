@@ -155,6 +155,11 @@ TEST_F(CacheTest, NamesAndRemoval) {
   ASSERT_EQ(cache_.List().size(), 1u);
   EXPECT_EQ(cache_.List()[0].names, std::vector<std::string>{"name"});
   EXPECT_EQ(cache_.List()[0].layers, std::vector<std::string>{layer.string()});
+  fs::path other = cache_.Pack({MakeLayer("y.tar", "2")}).path;
+  cache_.SetName("moving", "tag", OpenImage(other));
+  cache_.SetName("moving", "tag", image);
+  EXPECT_FALSE(fs::exists(other));
+  EXPECT_EQ(cache_.List()[0].names.size(), 2u);
   EXPECT_THROW(cache_.Remove("nothing"), ImageError);
   EXPECT_GT(cache_.Remove("name"), 0u);
   EXPECT_FALSE(cache_.FindName("name", "tag"));

@@ -21,7 +21,8 @@ void ProgressBar::Show(uint64_t done, uint64_t total) {
   if (now < next_) return;
   next_ = now + std::chrono::milliseconds(50);
   winsize window{};
-  size_t columns = ioctl(STDERR_FILENO, TIOCGWINSZ, &window) == 0 ? window.ws_col : 80;
+  ioctl(STDERR_FILENO, TIOCGWINSZ, &window);
+  size_t columns = window.ws_col != 0 ? window.ws_col : 80;  // serial lines do not know theirs
   if (columns < 20) return;
   double part = std::min(1.0, double(done) / double(total));
   std::string title = title_.substr(0, columns / 2);

@@ -98,7 +98,8 @@ void Remove(const ImagesArguments& arguments) {
     throw images::ImageError("images rm: give names or IDs, or --all");
   }
   for (const std::string& name : names) {
-    std::cout << name << ": " << HumanSize(cache.Remove(name)) << " freed\n";
+    uint64_t freed = cache.Remove(name);
+    std::cout << name << ": " << HumanSize(freed) << " freed\n";
   }
 }
 

@@ -37,7 +37,8 @@ void AddPackCommand(CLI::App& app) {
       "A layer is a tar archive (plain, .gz, .xz or .zst), a Debian package, a directory, an "
       "image\n"
       "that zrun packed, or a name that 'zrun images' lists. Later layers lie on top of earlier "
-      "ones; whiteouts (.wh.NAME, .wh..wh..opq) hide what is below.\n"
+      "ones;\n"
+      "whiteouts (.wh.NAME, .wh..wh..opq) hide what is below.\n"
       "The image is an EROFS file system: 'zrun x.img -- COMMAND' runs it, Linux can mount it.\n\n"
       "  zrun pack alpine-minirootfs-3.20.3-x86_64.tar.gz tools.tar.zst -o x.img");
   command->add_option("LAYER", arguments->layers, "Layers, the lowest first")->required();
