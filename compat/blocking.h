@@ -19,13 +19,6 @@ auto RetryUntilReady(Task& task, KernelObject& object, Signals ready, bool nonbl
   }
 }
 
-// A deadline |timeout| from now; 0 stands for ever, as in SO_RCVTIMEO.
-inline hal::Deadline DeadlineIn(hal::Nanoseconds timeout) {
-  if (timeout == 0) return hal::Deadline::Never();
-  const hal::Nanoseconds now = hal::MonotonicNow();
-  return timeout >= INT64_MAX - now ? hal::Deadline::Never() : hal::Deadline{now + timeout};
-}
-
 // read(2) and write(2) of an open file, at its position, as a blocking descriptor sees them: sleeps
 // while there is nothing, writes all there is, sends SIGPIPE.
 Result<size_t> ReadFile(Task& task, vfs::FileDescription& file, vfs::DataSink& sink,

@@ -12,6 +12,7 @@ struct Fd {  // a file descriptor number, or AT_FDCWD
   int32_t value;
 };
 inline constexpr int32_t kAtFdCwd = -100;
+enum class ClockId : int32_t {};  // CLOCK_*
 // A value, or an error that the run loop turns into -errno (and restarts, for the kRestart* ones).
 using SyscallResult = Result<uint64_t>;
 

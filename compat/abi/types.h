@@ -14,6 +14,10 @@ struct Timeval {
   int64_t seconds;
   int64_t microseconds;
 };
+struct Itimerspec {
+  Timespec interval;
+  Timespec value;
+};
 struct Iovec {
   uint64_t base;
   uint64_t length;

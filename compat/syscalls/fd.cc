@@ -1,0 +1,200 @@
+// Descriptors: duplicating them, and fcntl(2).
+#include "compat/file_locks.h"
+#include "compat/path_argument.h"
+#include "compat/syscall_table.h"
+#include "vfs/memfd.h"
+#include "vfs/pipe.h"
+
+namespace zrun::compat {
+namespace {
+
+constexpr uint64_t kFdCloseOnExec = 1;
+constexpr int32_t kOwnerTid = 0, kOwnerPid = 1, kOwnerGroup = 2;  // F_OWNER_*
+constexpr uint64_t kLeaseNone = 2;                                // F_UNLCK
+
+uint64_t FileLimit(Task& task) { return task.group().limits().soft(Limit::kFiles); }
+
+SyscallResult DuplicateFrom(Task& task, Fd fd, uint64_t lowest, bool close_on_exec) {
+  auto handle = TRY(task.fds().GetHandle(fd));
+  if (lowest >= FileLimit(task)) return Errno::kEINVAL;
+  const Fd copy =
+      TRY(task.fds().Add(std::move(handle), close_on_exec, FileLimit(task), int(lowest)));
+  return uint64_t(copy.value);
+}
+
+SyscallResult Replace(Task& task, Fd from, Fd to, bool close_on_exec) {
+  if (to.value < 0 || uint64_t(to.value) >= FileLimit(task)) return Errno::kEBADF;
+  auto handle = TRY(task.fds().GetHandle(from));
+  TRY(task.fds().Set(to, std::move(handle), close_on_exec, FileLimit(task)));
+  return uint64_t(to.value);
+}
+
+// ---- Who is told by SIGIO.
+
+Result<void> CheckOwnerExists(Task& task, int32_t type, int32_t id) {
+  if (id == 0) return {};
+  MutexLock lock(task.kernel().lock());
+  const PidTable& pids = task.kernel().pids();
+  const bool exists = type == kOwnerTid   ? pids.FindTask(id) != nullptr
+                      : type == kOwnerPid ? pids.FindGroup(id) != nullptr
+                                          : pids.FindProcessGroup(id) != nullptr;
+  if (!exists) return Errno::kESRCH;
+  return {};
+}
+
+SyscallResult SetOwner(Task& task, vfs::FileDescription& file, int32_t type, int32_t id) {
+  TRY(CheckOwnerExists(task, type, id));
+  file.owner_type.store(type);
+  file.owner_id.store(id);
+  return 0;
+}
+
+SyscallResult GetOwnerEx(Task& task, vfs::FileDescription& file, uint64_t argument) {
+  const abi::FOwnerEx owner{file.owner_type.load(), file.owner_id.load()};
+  TRY(task.memory().Write(UserPtr<abi::FOwnerEx>(argument), owner));
+  return 0;
+}
+
+SyscallResult SetOwnerEx(Task& task, vfs::FileDescription& file, uint64_t argument) {
+  const auto owner = TRY(task.memory().Read(UserPtr<const abi::FOwnerEx>(argument)));
+  if (owner.type < kOwnerTid || owner.type > kOwnerGroup) return Errno::kEINVAL;
+  return SetOwner(task, file, owner.type, owner.pid);
+}
+
+SyscallResult SetOwnerClassic(Task& task, vfs::FileDescription& file, int32_t argument) {
+  if (argument == INT32_MIN) return Errno::kEINVAL;
+  return argument < 0 ? SetOwner(task, file, kOwnerGroup, -argument)
+                      : SetOwner(task, file, kOwnerPid, argument);
+}
+
+SyscallResult SetStatusFlags(Task& task, vfs::FileDescription& file, uint64_t argument) {
+  const auto flags = OpenFlags(uint32_t(argument));
+  if (HasAny(flags, OpenFlags::kNoAtime) && !HasAny(file.flags(), OpenFlags::kNoAtime)) {
+    const auto credentials = task.credentials();
+    if (TRY(vfs::Stat(file.path())).uid != credentials->fsuid &&
+        !credentials->Has(vfs::Capability::kFowner))
+      return Errno::kEPERM;
+  }
+  file.SetStatusFlags(flags);
+  return 0;
+}
+
+SyscallResult LockCommand(Task& task, const RefPtr<vfs::FileDescription>& file,
+                          FcntlCommand command, uint64_t argument) {
+  using enum FcntlCommand;
+  const UserPtr<abi::Flock> pointer(argument);
+  const bool of_file =
+      command == kOfdGetLock || command == kOfdSetLock || command == kOfdSetLockWait;
+  if (command == kGetLock || command == kOfdGetLock)
+    return GetRecordLock(task, *file, pointer, of_file);
+  return SetRecordLock(task, *file, pointer, of_file,
+                       command == kSetLockWait || command == kOfdSetLockWait);
+}
+
+// The commands that an O_PATH descriptor takes too.
+SyscallResult DescriptorCommand(Task& task, Fd fd, FcntlCommand command, uint64_t argument) {
+  using enum FcntlCommand;
+  switch (command) {
+    case kDupFd:
+      return DuplicateFrom(task, fd, uint32_t(argument), false);
+    case kDupFdCloseOnExec:
+      return DuplicateFrom(task, fd, uint32_t(argument), true);
+    case kGetFd:
+      return TRY(task.fds().close_on_exec(fd)) ? kFdCloseOnExec : 0;
+    case kSetFd:
+      TRY(task.fds().SetCloseOnExec(fd, argument & kFdCloseOnExec));
+      return 0;
+    case kGetFlags:
+      return uint32_t(TRY(task.fds().Get(fd, Rights::kNone, true))->flags());
+    case kDupFdQuery: {
+      const auto file = TRY(task.fds().Get(fd, Rights::kNone, true));
+      return file == TRY(task.fds().Get(Fd{int32_t(argument)}, Rights::kNone, true)) ? 1 : 0;
+    }
+    default:
+      return Errno::kEINVAL;
+  }
+}
+
+SyscallResult FileCommand(Task& task, const RefPtr<vfs::FileDescription>& file,
+                          FcntlCommand command, uint64_t argument) {
+  using enum FcntlCommand;
+  switch (command) {
+    case kSetFlags:
+      return SetStatusFlags(task, *file, argument);
+    case kGetLock:
+    case kSetLock:
+    case kSetLockWait:
+    case kOfdGetLock:
+    case kOfdSetLock:
+    case kOfdSetLockWait:
+      return LockCommand(task, file, command, argument);
+    case kSetOwner:
+      return SetOwnerClassic(task, *file, int32_t(argument));
+    case kGetOwner: {
+      const int32_t id = file->owner_id.load();
+      return uint64_t(int64_t(file->owner_type.load() == kOwnerGroup ? -id : id));
+    }
+    case kSetOwnerEx:
+      return SetOwnerEx(task, *file, argument);
+    case kGetOwnerEx:
+      return GetOwnerEx(task, *file, argument);
+    case kSetSignal:
+      if (argument > uint64_t(abi::kSigMax)) return Errno::kEINVAL;
+      file->owner_signal.store(int32_t(argument));
+      return 0;
+    case kGetSignal:
+      return uint64_t(file->owner_signal.load());
+    case kGetLease:
+      return kLeaseNone;
+    case kSetPipeSize:
+      return vfs::SetPipeSize(*file, uint32_t(argument),
+                              task.Has(vfs::Capability::kSysResource));
+    case kGetPipeSize:
+      return vfs::GetPipeSize(*file);
+    case kAddSeals:
+      TRY(vfs::AddSeals(*file, uint32_t(argument)));
+      return 0;
+    case kGetSeals:
+      return TRY(vfs::GetSeals(*file));
+    default:
+      return Errno::kEINVAL;
+  }
+}
+
+}  // namespace
+
+SyscallResult sys_dup(Task& task, Fd fd) {
+  auto handle = TRY(task.fds().GetHandle(fd));
+  return uint64_t(TRY(task.fds().Add(std::move(handle), false, FileLimit(task))).value);
+}
+
+SyscallResult sys_dup2(Task& task, Fd from, Fd to) {
+  if (from.value == to.value) {
+    TRY(task.fds().Get(from, Rights::kNone, true));
+    return uint64_t(to.value);
+  }
+  return Replace(task, from, to, false);
+}
+
+SyscallResult sys_dup3(Task& task, Fd from, Fd to, OpenFlags flags) {
+  if (!HasOnly(flags, OpenFlags::kCloseOnExec) || from.value == to.value) return Errno::kEINVAL;
+  return Replace(task, from, to, flags != OpenFlags{});
+}
+
+SyscallResult sys_fcntl(Task& task, Fd fd, FcntlCommand command, uint64_t argument) {
+  const auto file = TRY(task.fds().Get(fd, Rights::kNone, true));
+  switch (command) {
+    case FcntlCommand::kDupFd:
+    case FcntlCommand::kDupFdCloseOnExec:
+    case FcntlCommand::kGetFd:
+    case FcntlCommand::kSetFd:
+    case FcntlCommand::kGetFlags:
+    case FcntlCommand::kDupFdQuery:
+      return DescriptorCommand(task, fd, command, argument);
+    default:
+      if (HasAny(file->flags(), OpenFlags::kPath)) return Errno::kEBADF;
+      return FileCommand(task, file, command, argument);
+  }
+}
+
+}  // namespace zrun::compat

@@ -1,0 +1,86 @@
+// Reading directories.
+#include "compat/abi/file.h"
+#include "compat/syscall_table.h"
+#include "compat/task.h"
+
+namespace zrun::compat {
+namespace {
+
+// One call gives at most so much: entries are gathered in the kernel, because the file system holds
+// its locks while it lists them.
+constexpr size_t kMostAtOnce = 32768;
+
+enum class DirentFormat { kOld, k64 };
+
+// Packs entries as struct linux_dirent or linux_dirent64.
+class DirentPacker final : public vfs::DirentSink {
+ public:
+  DirentPacker(std::span<std::byte> buffer, DirentFormat format)
+      : buffer_(buffer), format_(format) {}
+  bool Add(uint64_t inode, vfs::VnodeType type, std::string_view name,
+           uint64_t next_cursor) override {
+    const bool old = format_ == DirentFormat::kOld;
+    const size_t name_offset = old ? abi::kDirentNameOffset : abi::kDirent64NameOffset;
+    // The old format's type is its last byte, after the name's NUL.
+    const size_t length = (name_offset + name.size() + (old ? 2 : 1) + 7) & ~size_t{7};
+    if (length > buffer_.size() - used_) {
+      full_ = true;
+      return false;
+    }
+    std::byte* record = buffer_.data() + used_;
+    __builtin_memset(record, 0, length);
+    const uint16_t short_length = uint16_t(length);
+    __builtin_memcpy(record, &inode, 8);
+    __builtin_memcpy(record + 8, &next_cursor, 8);
+    __builtin_memcpy(record + 16, &short_length, 2);
+    record[old ? length - 1 : 18] = std::byte(type);
+    __builtin_memcpy(record + name_offset, name.data(), name.size());
+    used_ += length;
+    return true;
+  }
+  size_t used() const { return used_; }
+  bool is_full() const { return full_; }
+
+ private:
+  std::span<std::byte> buffer_;
+  const DirentFormat format_;
+  size_t used_ = 0;
+  bool full_ = false;
+};
+
+SyscallResult ListDirectory(Task& task, Fd fd, UserPtr<std::byte> buffer, uint32_t size,
+                            DirentFormat format) {
+  const auto file = TRY(task.fds().Get(fd));
+  const auto vnode = file->path().vnode();
+  if (!vnode || vnode->type() != vfs::VnodeType::kDirectory) return Errno::kENOTDIR;
+  const auto dentry = file->path().dentry;
+  if (dentry && dentry->is_unlinked()) return Errno::kENOENT;
+  Vector<std::byte> entries;
+  TRY(entries.Resize(std::min<size_t>(size, kMostAtOnce)));
+  const uint64_t start = TRY(file->Seek(0, int(Whence::kCurrent)));
+  DirentPacker packer(entries, format);
+  TRY(file->ReadDirectory(packer));
+  if (packer.used() == 0) {
+    if (packer.is_full()) return Errno::kEINVAL;  // not even one entry fits
+    return 0;
+  }
+  const auto written = task.memory().WriteAll(
+      buffer, std::span<const std::byte>(entries.data(), packer.used()));
+  if (!written.ok()) {
+    TRY(file->Seek(int64_t(start), int(Whence::kSet)));
+    return written.error();
+  }
+  return packer.used();
+}
+
+}  // namespace
+
+SyscallResult sys_getdents64(Task& task, Fd fd, UserPtr<std::byte> buffer, uint32_t size) {
+  return ListDirectory(task, fd, buffer, size, DirentFormat::k64);
+}
+
+SyscallResult sys_getdents(Task& task, Fd fd, UserPtr<std::byte> buffer, uint32_t size) {
+  return ListDirectory(task, fd, buffer, size, DirentFormat::kOld);
+}
+
+}  // namespace zrun::compat

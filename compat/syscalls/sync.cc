@@ -1,0 +1,84 @@
+// Writing back, and advice about access.
+#include "compat/path_argument.h"
+#include "compat/syscall_table.h"
+
+namespace zrun::compat {
+namespace {
+
+using vfs::FileDescription;
+
+// The file systems of a namespace, gathered first: writing back may sleep, and may not happen under
+// the namespace's lock.
+class Gather final : public vfs::MountNamespace::Visitor {
+ public:
+  void Visit(vfs::Mount& mount) override {
+    if (!mounts.PushBack(RefPtr<vfs::Mount>(&mount)).ok()) complete = false;
+  }
+  Vector<RefPtr<vfs::Mount>> mounts;
+  bool complete = true;
+};
+
+SyscallResult SyncFile(Task& task, Fd fd, bool data_only) {
+  const auto file = TRY(task.fds().Get(fd));
+  TRY(file->Sync(data_only));
+  return 0;
+}
+
+bool IsSeekableFile(const FileDescription& file) {
+  const auto vnode = file.path().vnode();
+  return vnode && (vnode->type() == vfs::VnodeType::kRegular ||
+                   vnode->type() == vfs::VnodeType::kDirectory ||
+                   vnode->type() == vfs::VnodeType::kBlockDevice);
+}
+
+bool IsPipe(const FileDescription& file) { return file.kind() == FileDescription::Kind::kPipe; }
+
+}  // namespace
+
+SyscallResult sys_sync(Task& task) {
+  Gather gather;
+  task.fs().mounts().ForEach(gather);
+  // sync(2) has no way to fail; errors show on fsync.
+  for (const auto& mount : gather.mounts) static_cast<void>(mount->file_system().Sync().ok());
+  return 0;
+}
+
+SyscallResult sys_syncfs(Task& task, Fd fd) {
+  const auto file = TRY(task.fds().Get(fd));
+  if (const auto vnode = file->path().vnode()) TRY(vnode->file_system().Sync());
+  return 0;
+}
+
+SyscallResult sys_fsync(Task& task, Fd fd) { return SyncFile(task, fd, false); }
+
+SyscallResult sys_fdatasync(Task& task, Fd fd) { return SyncFile(task, fd, true); }
+
+SyscallResult sys_sync_file_range(Task& task, Fd fd, int64_t offset, int64_t size,
+                                  uint32_t flags) {
+  constexpr uint32_t kKnown = 7;
+  const auto file = TRY(task.fds().Get(fd));
+  if ((flags & ~kKnown) || offset < 0 || size < 0 || offset > INT64_MAX - size)
+    return Errno::kEINVAL;
+  if (!IsSeekableFile(*file)) return Errno::kESPIPE;
+  if (flags != 0) TRY(file->Sync(true));
+  return 0;
+}
+
+// Advice changes nothing: file contents are always in memory or a page fault away.
+SyscallResult sys_fadvise64(Task& task, Fd fd, int64_t offset, int64_t size, FileAdvice advice) {
+  static_cast<void>(offset);
+  const auto file = TRY(task.fds().Get(fd));
+  if (IsPipe(*file)) return Errno::kESPIPE;
+  if (size < 0 || uint32_t(advice) > uint32_t(FileAdvice::kNoReuse)) return Errno::kEINVAL;
+  return 0;
+}
+
+SyscallResult sys_readahead(Task& task, Fd fd, int64_t offset, uint64_t size) {
+  static_cast<void>(offset), static_cast<void>(size);
+  const auto file = TRY(task.fds().Get(fd, Rights::kRead));
+  const auto vnode = file->path().vnode();
+  if (!vnode || vnode->type() != vfs::VnodeType::kRegular) return Errno::kEINVAL;
+  return 0;
+}
+
+}  // namespace zrun::compat
