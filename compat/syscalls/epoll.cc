@@ -74,8 +74,8 @@ SyscallResult sys_epoll_ctl(Task& task, Fd fd, EpollOperation operation, Fd targ
   const auto file = TRY(task.fds().Get(target));
   if (file->kind() == vfs::FileDescription::Kind::kVnode) {
     const auto vnode = file->path().vnode();
-    if (vnode && (vnode->type() == vfs::VnodeType::kRegular ||
-                  vnode->type() == vfs::VnodeType::kDirectory))
+    if (vnode &&
+        (vnode->type() == vfs::VnodeType::kRegular || vnode->type() == vfs::VnodeType::kDirectory))
       return Errno::kEPERM;
   }
   if (epoll == file || epoll->kind() != vfs::FileDescription::Kind::kEpoll) return Errno::kEINVAL;

@@ -1,8 +1,7 @@
 // Descriptors: duplicating them, and fcntl(2).
-#include "compat/file_locks.h"
 #include "compat/path_argument.h"
+#include "compat/record_locks.h"
 #include "compat/syscall_table.h"
-#include "vfs/memfd.h"
 #include "vfs/pipe.h"
 
 namespace zrun::compat {
@@ -147,15 +146,15 @@ SyscallResult FileCommand(Task& task, const RefPtr<vfs::FileDescription>& file,
     case kGetLease:
       return kLeaseNone;
     case kSetPipeSize:
-      return vfs::SetPipeSize(*file, uint32_t(argument),
-                              task.Has(vfs::Capability::kSysResource));
+      return vfs::SetPipeSize(*file, uint32_t(argument), task.Has(vfs::Capability::kSysResource));
     case kGetPipeSize:
       return vfs::GetPipeSize(*file);
     case kAddSeals:
-      TRY(vfs::AddSeals(*file, uint32_t(argument)));
+      if (!file->writable()) return Errno::kEPERM;
+      TRY(file->path().vnode()->AddSeals(uint32_t(argument)));
       return 0;
     case kGetSeals:
-      return TRY(vfs::GetSeals(*file));
+      return TRY(file->path().vnode()->GetSeals());
     default:
       return Errno::kEINVAL;
   }

@@ -64,8 +64,8 @@ SyscallResult ListDirectory(Task& task, Fd fd, UserPtr<std::byte> buffer, uint32
     if (packer.is_full()) return Errno::kEINVAL;  // not even one entry fits
     return 0;
   }
-  const auto written = task.memory().WriteAll(
-      buffer, std::span<const std::byte>(entries.data(), packer.used()));
+  const auto written =
+      task.memory().WriteAll(buffer, std::span<const std::byte>(entries.data(), packer.used()));
   if (!written.ok()) {
     TRY(file->Seek(int64_t(start), int(Whence::kSet)));
     return written.error();

@@ -7,7 +7,7 @@ namespace zrun::compat {
 namespace {
 
 constexpr uint32_t kOnlyDirectory = 0x01000000, kDontFollow = 0x02000000;  // IN_*
-constexpr uint32_t kKnownBits = 0xf700efff;  // ALL_INOTIFY_BITS
+constexpr uint32_t kKnownBits = 0xf700efff;                                // ALL_INOTIFY_BITS
 
 Result<RefPtr<vfs::FileDescription>> InotifyFile(Task& task, Fd fd) {
   auto file = TRY(task.fds().Get(fd));

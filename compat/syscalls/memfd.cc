@@ -16,10 +16,8 @@ SyscallResult sys_memfd_create(Task& task, UserCString name, MemfdFlags flags) {
       HasAll(flags, kNoExecSeal | kExec))
     return Errno::kEINVAL;
   const auto text = task.memory().ReadString(name, kNameMax + 1);
-  if (!text.ok())
-    return text.error() == Errno::kENAMETOOLONG ? Errno::kEINVAL : text.error();
-  auto file =
-      TRY(vfs::CreateMemfd(text.value(), uint32_t(flags), OwnerOf(*task.credentials())));
+  if (!text.ok()) return text.error() == Errno::kENAMETOOLONG ? Errno::kEINVAL : text.error();
+  auto file = TRY(vfs::CreateMemfd(text.value(), uint32_t(flags), OwnerOf(*task.credentials())));
   return task.InstallFile(std::move(file), HasAny(flags, kCloseOnExec));
 }
 

@@ -20,8 +20,8 @@ constexpr OpenFlags kKnownFlags =
     OpenFlags::kNonBlock | OpenFlags::kSync | OpenFlags::kAsync | OpenFlags::kDirect |
     OpenFlags::kLargeFile | OpenFlags::kDirectory | OpenFlags::kNoFollow | OpenFlags::kNoAtime |
     OpenFlags::kCloseOnExec | OpenFlags::kPath | kTmpFileBit;
-constexpr OpenFlags kPathFlags = OpenFlags::kDirectory | OpenFlags::kNoFollow | OpenFlags::kPath |
-                                 OpenFlags::kCloseOnExec;
+constexpr OpenFlags kPathFlags =
+    OpenFlags::kDirectory | OpenFlags::kNoFollow | OpenFlags::kPath | OpenFlags::kCloseOnExec;
 
 // What open(2) makes of its flags: O_PATH forgets most others, O_TMPFILE needs write access.
 // |flags| has known bits only.

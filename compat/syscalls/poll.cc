@@ -12,8 +12,8 @@ Result<size_t> PollFiles(Task& task, std::span<abi::Pollfd> fds, hal::Deadline d
   size_t invalid = 0;
   for (abi::Pollfd& item : fds) {
     item.returned = 0;
-    const auto added = item.fd < 0 ? set.AddNothing()
-                                   : set.Add(task, Fd{item.fd}, uint16_t(item.events));
+    const auto added =
+        item.fd < 0 ? set.AddNothing() : set.Add(task, Fd{item.fd}, uint16_t(item.events));
     if (added.ok()) continue;
     if (added.error() != Errno::kEBADF) return added.error();
     item.returned = int16_t(kPollInvalid);
@@ -32,7 +32,7 @@ Result<size_t> PollGuest(Task& task, UserPtr<abi::Pollfd> pointer, uint32_t coun
   if (count > task.group().limits().soft(Limit::kFiles)) return Errno::kEINVAL;
   Vector<abi::Pollfd> fds;
   TRY(fds.Resize(count));
-  TRY(task.memory().ReadArray(std::span<abi::Pollfd>(fds), pointer));
+  TRY(task.memory().ReadArray(std::span<abi::Pollfd>(fds), UserPtr<const abi::Pollfd>(pointer)));
   const size_t ready = TRY(PollFiles(task, fds, deadline));
   for (uint32_t i = 0; i < count; i++) {
     const auto answer = pointer.at(i).as<int16_t>(offsetof(abi::Pollfd, returned));
@@ -58,8 +58,8 @@ SyscallResult Poll(Task& task, UserPtr<abi::Pollfd> fds, uint32_t count, hal::De
 }  // namespace
 
 SyscallResult sys_poll(Task& task, UserPtr<abi::Pollfd> fds, uint32_t count, int32_t timeout) {
-  const auto deadline = timeout < 0 ? hal::Deadline::Never()
-                                    : DeadlineAfter(int64_t{timeout} * 1'000'000);
+  const auto deadline =
+      timeout < 0 ? hal::Deadline::Never() : DeadlineAfter(int64_t{timeout} * 1'000'000);
   return Poll(task, fds, count, deadline);
 }
 
@@ -70,8 +70,7 @@ SyscallResult sys_ppoll(Task& task, UserPtr<abi::Pollfd> fds, uint32_t count,
   TRY(task.SetTemporaryMask(mask, mask_size));
   const auto ready = PollGuest(task, fds, count, deadline);
   // What is left of the timeout is told; if that is impossible nothing must restart with all of it.
-  const bool told =
-      !timeout || task.memory().Write(timeout, ToTimespec(TimeLeft(deadline))).ok();
+  const bool told = !timeout || task.memory().Write(timeout, ToTimespec(TimeLeft(deadline))).ok();
   if (ready.ok()) return ready.value();
   if (ready.error() != Errno::kEINTR || !told) return ready.error();
   return Errno::kRestartNoHand;

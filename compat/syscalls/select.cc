@@ -18,9 +18,7 @@ struct Sets {
   Vector<uint64_t> words;
   size_t words_each = 0;
   uint64_t& word(size_t set, size_t index) { return words[set * words_each + index]; }
-  bool Has(size_t set, size_t bit) {
-    return word(set, bit / kWordBits) >> (bit % kWordBits) & 1;
-  }
+  bool Has(size_t set, size_t bit) { return word(set, bit / kWordBits) >> (bit % kWordBits) & 1; }
 };
 
 using SetPointers = std::array<UserPtr<uint64_t>, 3>;
@@ -91,8 +89,7 @@ SyscallResult sys_select(Task& task, int32_t count, UserPtr<uint64_t> readable,
     const auto given = TRY(task.memory().Read(timeout));
     // Linux carries whole seconds over from the microseconds.
     const int64_t seconds = given.seconds + given.microseconds / 1'000'000;
-    deadline = DeadlineAfter(
-        TRY(DurationOf({seconds, given.microseconds % 1'000'000 * 1000})));
+    deadline = DeadlineAfter(TRY(DurationOf({seconds, given.microseconds % 1'000'000 * 1000})));
   }
   const auto ready = SelectFiles(task, count, {readable, writable, exceptional}, deadline);
   bool told = true;
@@ -115,8 +112,7 @@ SyscallResult sys_pselect6(Task& task, int32_t count, UserPtr<uint64_t> readable
     TRY(task.SetTemporaryMask(UserPtr<const uint64_t>(argument.mask), argument.size));
   }
   const auto ready = SelectFiles(task, count, {readable, writable, exceptional}, deadline);
-  const bool told =
-      !timeout || task.memory().Write(timeout, ToTimespec(TimeLeft(deadline))).ok();
+  const bool told = !timeout || task.memory().Write(timeout, ToTimespec(TimeLeft(deadline))).ok();
   if (ready.ok()) return ready.value();
   if (ready.error() != Errno::kEINTR || !told) return ready.error();
   return Errno::kRestartNoHand;

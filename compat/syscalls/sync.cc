@@ -53,8 +53,7 @@ SyscallResult sys_fsync(Task& task, Fd fd) { return SyncFile(task, fd, false); }
 
 SyscallResult sys_fdatasync(Task& task, Fd fd) { return SyncFile(task, fd, true); }
 
-SyscallResult sys_sync_file_range(Task& task, Fd fd, int64_t offset, int64_t size,
-                                  uint32_t flags) {
+SyscallResult sys_sync_file_range(Task& task, Fd fd, int64_t offset, int64_t size, uint32_t flags) {
   constexpr uint32_t kKnown = 7;
   const auto file = TRY(task.fds().Get(fd));
   if ((flags & ~kKnown) || offset < 0 || size < 0 || offset > INT64_MAX - size)

@@ -21,8 +21,7 @@ SyscallResult sys_timerfd_create(Task& task, ClockId clock, TimerFdFlags flags) 
   const bool wakes = int32_t(clock) == kClockRealtimeAlarm || int32_t(clock) == kClockBoottimeAlarm;
   constexpr uint8_t kCapWakeAlarm = 35;
   if (wakes && !task.Has(vfs::Capability(kCapWakeAlarm))) return Errno::kEPERM;
-  auto file =
-      TRY(vfs::CreateTimerFd(int32_t(clock), OpenFlags(uint32_t(flags & kNonBlock))));
+  auto file = TRY(vfs::CreateTimerFd(int32_t(clock), OpenFlags(uint32_t(flags & kNonBlock))));
   return task.InstallFile(std::move(file), HasAny(flags, kCloseOnExec));
 }
 

@@ -44,8 +44,7 @@ SyscallResult List(Task& task, const vfs::Path& place, UserPtr<char> list, uint6
   Vector<char> names;
   TRY(names.Resize(std::min<uint64_t>(size, kListMax)));
   const size_t length = TRY(vfs::ListXattr(*task.credentials(), place, names));
-  if (size != 0)
-    TRY(task.memory().WriteArray(list, std::span<const char>(names.data(), length)));
+  if (size != 0) TRY(task.memory().WriteArray(list, std::span<const char>(names.data(), length)));
   return length;
 }
 
@@ -75,8 +74,8 @@ SyscallResult sys_fsetxattr(Task& task, Fd fd, UserCString name, UserPtr<const s
   return Set(task, TRY(AtFd(task, fd)), name, value, size, flags);
 }
 
-SyscallResult sys_getxattr(Task& task, UserCString path, UserCString name,
-                           UserPtr<std::byte> value, uint64_t size) {
+SyscallResult sys_getxattr(Task& task, UserCString path, UserCString name, UserPtr<std::byte> value,
+                           uint64_t size) {
   return Get(task, TRY(AtPath(task, path, WalkFlags::kNone)), name, value, size);
 }
 SyscallResult sys_lgetxattr(Task& task, UserCString path, UserCString name,
