@@ -16,6 +16,7 @@ struct SpliceEnd {
   uint64_t* offset = nullptr;
 };
 // One end must be a pipe (EINVAL); ESPIPE for an offset of a pipe; EINVAL for both ends of one
+// pipe, or when |out| is a file in append mode.
 Result<size_t> Splice(SpliceEnd in, SpliceEnd out, size_t size, SpliceWait& wait);
 // EINVAL unless both are different pipes.
 Result<size_t> Tee(FileDescription& in, FileDescription& out, size_t size, SpliceWait& wait);

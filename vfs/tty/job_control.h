@@ -45,8 +45,8 @@ struct SessionTerminal {
   int32_t foreground_group = 0;
 };
 SessionTerminal FindSessionTerminal(int32_t session);
-// A session's leader has exited: its terminal, if any, hangs up (SIGHUP and SIGCONT to the
-// foreground group) and belongs to nobody. No lock held.
+// A session's leader has exited: its terminal, if any, sends SIGHUP to the foreground group and
+// belongs to nobody from then on. No lock held.
 void LeaveSessionTerminal(int32_t session);
 // vhangup(2): hangs up the terminal of |session|.
 void HangUpSessionTerminal(int32_t session);

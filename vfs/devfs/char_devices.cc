@@ -1,0 +1,127 @@
+#include "hal/devices.h"
+#include "vfs/devfs/devices.h"
+#include "vfs/tty/console_tty.h"
+#include "vfs/tty/pty.h"
+#include "vfs/tty/pty_pair.h"
+#include "vfs/tty/tty.h"
+
+namespace zrun::vfs {
+namespace {
+
+// The memory devices, null(4) and random(4): always readable and writable.
+class MemoryDevice final : public FileDescription {
+ public:
+  enum class What : uint8_t { kNull, kZero, kFull, kRandom, kLog };
+  MemoryDevice(Path path, OpenFlags flags, What what)
+      : FileDescription(std::move(path), flags, Signals::kReadable | Signals::kWritable),
+        what_(what) {}
+  Result<size_t> Read(DataSink& sink) override {
+    switch (what_) {
+      case What::kNull:
+        return 0;
+      case What::kZero:
+      case What::kFull:
+        return sink.PutZeros(sink.remaining());
+      case What::kRandom:
+        return ReadRandom(sink);
+      case What::kLog:
+        return Errno::kEAGAIN;
+    }
+    return Errno::kEINVAL;
+  }
+  Result<size_t> ReadAt(uint64_t, DataSink& sink) override { return Read(sink); }
+  Result<size_t> Write(DataSource& source) override {
+    if (what_ == What::kFull) return Errno::kENOSPC;
+    if (what_ == What::kLog) return WriteLog(source);
+    // The bytes are not even looked at, except those that would stir the pool.
+    if (what_ != What::kRandom) return source.remaining();
+    std::array<std::byte, 256> chunk;
+    size_t done = 0;
+    while (source.remaining() != 0) {
+      auto taken = source.Take(std::span(chunk).first(std::min(chunk.size(), source.remaining())));
+      if (!taken.ok() && done == 0) return taken.error();
+      if (!taken.ok() || taken.value() == 0) break;
+      done += taken.value();
+    }
+    return done;
+  }
+  Result<size_t> WriteAt(uint64_t, DataSource& source) override { return Write(source); }
+  Result<uint64_t> Seek(int64_t, int) override { return 0; }
+  // A private mapping of /dev/zero is anonymous memory; a shared one is an object of its own.
+  Result<RefPtr<VmObject>> Mmap() override {
+    if (what_ != What::kZero) return Errno::kENODEV;
+    return VmObject::CreateAnonymous(uint64_t{1} << 40);
+  }
+
+ private:
+  static Result<size_t> ReadRandom(DataSink& sink) {
+    std::array<std::byte, 256> chunk;
+    size_t done = 0;
+    while (sink.remaining() != 0) {
+      const auto piece = std::span(chunk).first(std::min(chunk.size(), sink.remaining()));
+      hal::FillEntropy(piece);
+      auto given = sink.Put(piece);
+      if (!given.ok() && done == 0) return given.error();
+      if (!given.ok()) break;
+      done += given.value();
+      if (given.value() < piece.size()) break;
+    }
+    return done;
+  }
+  // /dev/kmsg: what init systems say goes to the machine's console.
+  static Result<size_t> WriteLog(DataSource& source) {
+    std::array<std::byte, 1024> line;
+    const size_t size =
+        TRY(source.Take(std::span(line).first(std::min(line.size() - 1, source.remaining()))));
+    if (size == 0) return 0;
+    hal::ConsoleWrite({reinterpret_cast<const char*>(line.data()), size});
+    if (line[size - 1] != std::byte{'\n'}) hal::ConsoleWrite("\n");
+    return size;
+  }
+  const What what_;
+};
+
+template <MemoryDevice::What what>
+Result<RefPtr<FileDescription>> OpenMemoryDevice(const Path& path, uint32_t, OpenFlags flags) {
+  return TRY(MakeRef<MemoryDevice>(path, flags, what));
+}
+Result<RefPtr<FileDescription>> OpenDevTty(const Path& path, uint32_t, OpenFlags flags) {
+  return OpenCallersTty(path, flags);
+}
+Result<RefPtr<FileDescription>> OpenDevConsole(const Path& path, uint32_t, OpenFlags flags) {
+  return OpenConsole(path, flags);
+}
+Result<RefPtr<FileDescription>> OpenDevPtmx(const Path& path, uint32_t, OpenFlags flags) {
+  return OpenPtyMaster(path, flags);
+}
+
+// Which driver serves which numbers.
+struct CharDevice {
+  uint32_t major;
+  uint32_t first_minor, last_minor;
+  Result<RefPtr<FileDescription>> (*open)(const Path& path, uint32_t minor, OpenFlags flags);
+};
+using What = MemoryDevice::What;
+constexpr CharDevice kCharDevices[] = {
+    {1, 3, 3, OpenMemoryDevice<What::kNull>},
+    {1, 5, 5, OpenMemoryDevice<What::kZero>},
+    {1, 7, 7, OpenMemoryDevice<What::kFull>},
+    {1, 8, 9, OpenMemoryDevice<What::kRandom>},
+    {1, 11, 11, OpenMemoryDevice<What::kLog>},
+    {5, 0, 0, OpenDevTty},
+    {5, 1, 1, OpenDevConsole},
+    {5, 2, 2, OpenDevPtmx},
+    {Pty::kMajor, 0, Pty::kMaxPtys, OpenPtySlave},
+};
+
+}  // namespace
+
+Result<RefPtr<FileDescription>> OpenCharDevice(const Path& path, uint64_t rdev, OpenFlags flags) {
+  const uint32_t major = DeviceMajor(rdev), minor = DeviceMinor(rdev);
+  for (const CharDevice& device : kCharDevices)
+    if (device.major == major && minor >= device.first_minor && minor <= device.last_minor)
+      return device.open(path, minor, flags);
+  return Errno::kENXIO;
+}
+
+}  // namespace zrun::vfs
