@@ -71,6 +71,7 @@ class HandleTable {
  private:
   mutable Mutex lock_{LockRank::kHandleTable};
   Vector<Handle> handles_ GUARDED_BY(lock_);
+  size_t lowest_free_ GUARDED_BY(lock_) = 0;  // none below it is free
 };
 
 }  // namespace zrun

@@ -40,16 +40,21 @@ class KernelObject : public RefCounted<KernelObject> {
   explicit KernelObject(ObjectType type, Signals initial = Signals::kNone);
   // Clears, then sets, and tells observers of what is in |set|.
   void UpdateSignals(Signals clear, Signals set) EXCLUDES(signal_lock_);
+  // Only tells observers: for objects that compute their signals. |nested|: from inside OnSignals(), by an object that
+  // observes others (a Port); who observes whom must have no cycles then.
+  void NotifyObservers(Signals set, bool nested = false) EXCLUDES(signal_lock_);
 
  private:
   friend class Handle;
   // The last handle is gone though references may remain: break cycles, tell peers.
   virtual void OnZeroHandles() {}
+  void LastHandleGone() EXCLUDES(signal_lock_);
 
   const Koid koid_;
   const ObjectType type_;
   std::atomic<uint32_t> handle_count_{0};
   std::atomic<uint32_t> signals_;
+  std::atomic<uint32_t> observer_count_{0};  // lets UpdateSignals() skip the lock
   mutable Mutex signal_lock_{LockRank::kKernelObject};
   IntrusiveList<SignalObserver, SignalObserver> observers_ GUARDED_BY(signal_lock_);
 };

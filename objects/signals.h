@@ -35,14 +35,19 @@ class KernelObject;
 class SignalObserver : public ListNode<SignalObserver> {
  public:
   virtual void OnSignals(Signals active) = 0;
+  // The object's last handle is gone; called in the same way.
+  virtual void OnClosed() {}
 
  protected:
   SignalObserver() = default;
+  // Exclusive observers take turns: only one of an object's is told (EPOLLEXCLUSIVE).
+  void set_exclusive(bool exclusive) { exclusive_ = exclusive; }
   ~SignalObserver() = default;
 
  private:
   friend class KernelObject;
   Signals wanted_ = Signals::kNone;
+  bool exclusive_ = false;
 };
 
 }  // namespace zrun

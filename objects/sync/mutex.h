@@ -29,6 +29,12 @@ class CAPABILITY("mutex") Mutex {
     NoteUnlocked();
     if (state_.exchange(kFree, std::memory_order_release) == kContended) WakeWaiter();
   }
+  // As Lock(), while others of the same rank may be held. Whoever uses it has an order of his own among them.
+  void LockNested() ACQUIRE() {
+    uint32_t expected = kFree;
+    if (!state_.compare_exchange_strong(expected, kHeld, std::memory_order_acquire)) LockSlow();
+    NoteLocked(true);
+  }
   LockRank rank() const { return rank_; }
 
  private:
@@ -36,10 +42,10 @@ class CAPABILITY("mutex") Mutex {
   void LockSlow();
   void WakeWaiter();
 #ifdef NDEBUG
-  void NoteLocked() {}
+  void NoteLocked(bool = false) {}
   void NoteUnlocked() {}
 #else
-  void NoteLocked();
+  void NoteLocked(bool second_of_two = false);
   void NoteUnlocked();
 #endif
   std::atomic<uint32_t> state_{kFree};

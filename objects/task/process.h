@@ -30,6 +30,7 @@ class Process final : public KernelObject {
   mutable Mutex lock_{LockRank::kLeaf};
   RefPtr<VmAddressRegion> region_ GUARDED_BY(lock_);
   int exit_code_ GUARDED_BY(lock_) = 0;
+  bool counted_ GUARDED_BY(lock_) = false;  // by the job
 };
 
 }  // namespace zrun

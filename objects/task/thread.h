@@ -20,6 +20,9 @@ class Thread : public KernelObject {
   // fork: the same, in a copy of the caller's address space (objects/vm: VmAddressRegion::Fork says
   // how). For the VM layer: what the machine must run, and the thread it became.
   hal::ThreadStart PrepareStart();
+  // Instead of the next, when the machine failed.
+  void CancelStart();
+  // The new thread waits for this before it runs anything of ours.
   void SetMachineThread(hal::Thread* thread) EXCLUDES(machine_lock_);
 
   Process& process() { return *process_; }
@@ -44,12 +47,20 @@ class Thread : public KernelObject {
   virtual void Continue() { Main(); }
 
  private:
+  static constexpr uint32_t kClosed = 0, kOpen = 1, kAwaited = 2;
   static void Entry(void* argument);
+  static void ContinueEntry(void* argument);
+  [[noreturn]] void Run(bool moved);
+  void OpenGate();
+  void PassGate();
+
   const RefPtr<Process> process_;
+  std::atomic<uint32_t> gate_{kClosed};
   mutable Mutex machine_lock_{LockRank::kLeaf};
   hal::Thread* machine_ GUARDED_BY(machine_lock_) = nullptr;
+  bool kicked_ GUARDED_BY(machine_lock_) = false;  // before there was a machine thread
   hal::CpuTimes ended_times_ GUARDED_BY(machine_lock_) = {};
-  bool moving_ = false;  // only its own thread
+  hal::Thread* successor_ = nullptr;  // only its own thread: where it goes on
 };
 
 }  // namespace zrun

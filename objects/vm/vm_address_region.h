@@ -1,12 +1,14 @@
 #pragma once
 #include <optional>
 
+#include "base/tree.h"
 #include "hal/address_space.h"
 #include "objects/vm/vm_object.h"
 
 namespace zrun {
 
 class Thread;
+class VmMapping;
 
 enum class MapFlags : uint32_t {
   kNone = 0,
@@ -97,6 +99,8 @@ class VmAddressRegion final : public KernelObject {
   Totals totals() const EXCLUDES(lock_);
   // RLIMIT_AS and RLIMIT_DATA, checked by Map and Remap (ENOMEM).
   void SetLimits(uint64_t address_space, uint64_t data) EXCLUDES(lock_);
+  // RLIMIT_STACK: how far a kGrowsDown mapping grows by itself when it is touched below its start.
+  void SetStackLimit(uint64_t bytes) EXCLUDES(lock_);
   // Where the top-down search starts; set by execve after it has placed the stack.
   void SetMmapBase(hal::vaddr_t base) EXCLUDES(lock_);
 
@@ -111,12 +115,75 @@ class VmAddressRegion final : public KernelObject {
 
   hal::AddressSpace& space() { return *space_; }
 
+  // For VmObject: takes a part of |object| out of the translations, in all its mappings here; what private
+  // mappings have copied only if |even_private|.
+  void UnmapObject(VmObject& object, uint64_t offset, uint64_t size, bool even_private) EXCLUDES(lock_);
+
  private:
   template <typename T, typename... Args>
   friend Result<RefPtr<T>> MakeRef(Args&&...);
+  struct MappingTraits {
+    static hal::vaddr_t KeyOf(const VmMapping& mapping);
+    static void Update(VmMapping& mapping);
+  };
+  using MappingTree = Tree<VmMapping, MappingTraits>;
+  // What was taken out of the tree, with its references to objects and files: those are dropped after the
+  // lock, because what dies with them may take any lock.
+  class Dead;
+
   explicit VmAddressRegion(RefPtr<hal::AddressSpace> space);
+  Result<void> AddFixtures() EXCLUDES(lock_);
+
+  // ---- The tree (vm_address_region.cc)
+  VmMapping* Containing(hal::vaddr_t address) const REQUIRES(lock_);
+  // The first that ends after |address|.
+  VmMapping* FirstAfter(hal::vaddr_t address) const REQUIRES(lock_);
+  Result<void> SplitAt(hal::vaddr_t address) REQUIRES(lock_);
+  // Makes |range| begin and end between mappings.
+  Result<void> SplitAround(hal::VirtRange range) REQUIRES(lock_);
+  Result<void> Insert(OwnPtr<VmMapping>& mapping) REQUIRES(lock_);
+  void Erase(VmMapping& mapping, Dead& dead) REQUIRES(lock_);
+  // Joins neighbours that have become equal in and around |range|.
+  void Join(hal::VirtRange range, Dead& dead) REQUIRES(lock_);
+  void Resize(VmMapping& mapping, uint64_t size) REQUIRES(lock_);
+  void Count(const VmMapping& mapping, bool add) REQUIRES(lock_);
+  // Changes what Count() looks at.
+  template <typename Change>
+  void Modify(VmMapping& mapping, Change change) REQUIRES(lock_);
+  std::optional<hal::vaddr_t> FindRoom(uint64_t size, hal::vaddr_t low, hal::vaddr_t high) const
+      REQUIRES(lock_);
+  bool IsFree(hal::VirtRange range) const REQUIRES(lock_);
+  bool HasFixture(hal::VirtRange range) const REQUIRES(lock_);
+
+  // ---- The operations
+  Result<hal::vaddr_t> Place(const Mapping& mapping) REQUIRES(lock_);
+  Result<void> CheckLimits(const Mapping& mapping, uint64_t size, uint64_t replaced) REQUIRES(lock_);
+  Result<hal::vaddr_t> MapLocked(Mapping& mapping, Dead& dead) REQUIRES(lock_);
+  Result<void> UnmapLocked(hal::VirtRange range, Dead& dead) REQUIRES(lock_);
+  Result<hal::vaddr_t> MoveLocked(VmMapping& mapping, hal::VirtRange target, bool keep_old, Dead& dead)
+      REQUIRES(lock_);
+  Result<void> GrowLocked(VmMapping& mapping, uint64_t size) REQUIRES(lock_);
+  Result<hal::vaddr_t> PlaceMoved(const VmMapping& mapping, uint64_t size, uint32_t flags,
+                                  hal::vaddr_t new_address, Dead& dead) REQUIRES(lock_);
+  Result<void> AdviseOne(VmMapping& mapping, hal::VirtRange part, int advice) REQUIRES(lock_);
+  Result<void> ChangeFlags(hal::VirtRange range, MapFlags clear, MapFlags set, bool private_only,
+                           Dead& dead) REQUIRES(lock_);
+  Result<void> Populate(hal::VirtRange range, hal::Access access) EXCLUDES(lock_);
+  Result<void> RemovePages(hal::VirtRange range) EXCLUDES(lock_);
+  Result<void> FaultLocked(hal::vaddr_t address, hal::Access access, RefPtr<VmObject>& to_fill,
+                           uint64_t& fill_offset) REQUIRES(lock_);
+  VmMapping* GrowStack(hal::vaddr_t address) REQUIRES(lock_);
+  Result<void> CopyMappings(VmAddressRegion& child) REQUIRES(lock_) EXCLUDES(child.lock_);
+
   mutable Mutex lock_{LockRank::kVmAddressRegion};
-  const RefPtr<hal::AddressSpace> space_;
+  RefPtr<hal::AddressSpace> space_;  // set once, before anybody else knows the region
+  MappingTree mappings_ GUARDED_BY(lock_);
+  Totals totals_ GUARDED_BY(lock_) = {};
+  uint64_t address_space_limit_ GUARDED_BY(lock_) = UINT64_MAX;
+  uint64_t data_limit_ GUARDED_BY(lock_) = UINT64_MAX;
+  uint64_t stack_limit_ GUARDED_BY(lock_) = 8 << 20;
+  hal::vaddr_t mmap_base_ GUARDED_BY(lock_);
+  Landmarks landmarks_ GUARDED_BY(lock_);
 };
 
 }  // namespace zrun

@@ -1,9 +1,11 @@
 #pragma once
 #include <span>
 
+#include "base/range_set.h"
 #include "base/ref_ptr.h"
 #include "hal/memory.h"
 #include "objects/kernel_object.h"
+#include "objects/vm/page_runs.h"
 
 namespace zrun {
 
@@ -30,11 +32,13 @@ class VmObject final : public KernelObject {
   // |size| may be smaller than the range (a file's length in a bank). Never grows beyond the range.
   static Result<RefPtr<VmObject>> CreatePhysical(hal::PhysRange range, uint64_t size);
   ~VmObject() override;
-  // A copy-on-write child of [offset, offset + size). Both sides see the bytes as they are now.
+  // A copy-on-write child of [offset, offset + size), which start and end at pages or at the object's end. Both sides
+  // see the bytes as they are now.
   Result<RefPtr<VmObject>> Snapshot(uint64_t offset, uint64_t size) EXCLUDES(lock_);
 
   uint64_t size() const { return size_.load(std::memory_order_acquire); }
   bool is_physical() const { return physical_; }
+  bool has_source() const { return bool(source_); }
   // Shrinking frees pages, zeroes the rest of the last one, and takes the pages away from every
   // mapping.
   Result<void> Resize(uint64_t size) EXCLUDES(lock_);
@@ -55,7 +59,8 @@ class VmObject final : public KernelObject {
   };
   Result<size_t> ForEachPiece(uint64_t offset, uint64_t size, hal::Access access,
                               PieceVisitor& visitor) EXCLUDES(lock_);
-  // Frees whole pages of the range and zeroes the rest of it (FALLOC_FL_PUNCH_HOLE).
+  // Frees whole pages of the range and zeroes the rest of it (FALLOC_FL_PUNCH_HOLE). Pages of a source are read
+  // anew when they are touched again. EOPNOTSUPP on physical memory.
   Result<void> Decommit(uint64_t offset, uint64_t size) EXCLUDES(lock_);
   // Makes sure pages exist (fallocate); they read as zeros.
   Result<void> Commit(uint64_t offset, uint64_t size) EXCLUDES(lock_);
@@ -65,10 +70,12 @@ class VmObject final : public KernelObject {
   Result<uint64_t> SeekData(uint64_t offset, bool data) EXCLUDES(lock_);
   uint64_t committed_bytes() const EXCLUDES(lock_);
 
-  // For mappings: frames behind [offset, offset + size), committed as |access| needs, in order.
-  // Fills |out| and returns how many entries it used; they cover a prefix of the range, at least a
-  // page. |granted| is the access they may be mapped with (a page shared copy-on-write is not
-  // writable). ENXIO beyond the object's end (SIGBUS), EIO if the source failed.
+  // Reads the pages of the range that are not there yet from the source. EIO or whatever it said.
+  Result<void> FillPages(uint64_t offset, uint64_t size) EXCLUDES(lock_);
+  // For mappings: frames behind [offset, offset + size), committed as |access| needs, in order. Fills
+  // |out| and returns how many entries it used; they cover a prefix of the range, at least a page. |granted| is
+  // the access they may be mapped with (a page shared copy-on-write is not writable).
+  // ENXIO beyond the object's end (SIGBUS), EAGAIN if FillPages() has to run first.
   struct Frames {
     size_t count;
     uint64_t bytes;
@@ -76,18 +83,58 @@ class VmObject final : public KernelObject {
   };
   Result<Frames> GetFrames(uint64_t offset, uint64_t size, hal::Access access,
                            std::span<hal::PhysRange> out) EXCLUDES(lock_);
-  // Mappings register so that Resize and Decommit reach them. Called by VmAddressRegion with its
-  // lock held.
-  void AddMapping(VmMapping& mapping) EXCLUDES(lock_);
+  // Mappings register so that Resize and Decommit reach them, before they ask for frames. Called by
+  // VmAddressRegion with its lock held.
+  Result<void> AddMapping(VmMapping& mapping) EXCLUDES(lock_);
   void RemoveMapping(VmMapping& mapping) EXCLUDES(lock_);
 
  private:
   template <typename T, typename... Args>
   friend Result<RefPtr<T>> MakeRef(Args&&...);
-  VmObject(uint64_t size, bool physical);
+  // A page that a thread is reading from the source.
+  struct Fill : ListNode<Fill> {
+    uint64_t offset;
+    bool cancelled = false;
+  };
+  VmObject(uint64_t size, OwnPtr<PageSource> source);
+  VmObject(hal::PhysRange range, uint64_t size);
+
+  Result<void> Reserve(uint64_t begin, uint64_t end) REQUIRES(lock_);
+  Result<void> ReserveRun(uint64_t offset, uint64_t end) REQUIRES(lock_);
+  Result<void> CommitLocked(uint64_t begin, uint64_t end) REQUIRES(lock_);
+  Result<void> PrepareWrite(uint64_t begin, uint64_t end) REQUIRES(lock_);
+  Result<void> BreakSharing(uint64_t begin, uint64_t end) REQUIRES(lock_);
+  Result<void> ZeroLocked(uint64_t begin, uint64_t end) REQUIRES(lock_);
+  Result<void> CutLocked(uint64_t begin, uint64_t end, PageRunList& out) REQUIRES(lock_);
+  Result<void> DiscardInPlace(uint64_t begin, uint64_t end) REQUIRES(lock_);
+  void CancelFills(uint64_t begin, uint64_t end) REQUIRES(lock_);
+  Result<void> FillPage(uint64_t offset) EXCLUDES(lock_);
+  std::span<std::byte> PinPiece(uint64_t begin, uint64_t end) REQUIRES(lock_);
+  void Unpin() EXCLUDES(lock_);
+  // Frees what was cut, now or when nothing is pinned any more.
+  void FreeCut(PageRunList& runs) EXCLUDES(lock_);
+  void FreeRuns(PageRunList& runs, bool shared);
+  Result<void> ShareWith(VmObject& child, uint64_t offset) EXCLUDES(lock_);
+  Result<void> CopyTo(VmObject& child, uint64_t offset) EXCLUDES(lock_);
+  bool HasMappings() const EXCLUDES(lock_);
+  bool HasSharedMapping() REQUIRES(lock_);
+  void UnmapEverywhere(uint64_t offset, uint64_t size, bool even_private) EXCLUDES(lock_);
+
   const bool physical_;
+  const hal::PhysRange range_;  // physical
+  const OwnPtr<PageSource> source_;
   std::atomic<uint64_t> size_;
   mutable Mutex lock_{LockRank::kVmObject};
+  PageRuns runs_ GUARDED_BY(lock_);
+  RangeSet present_ GUARDED_BY(lock_);  // pages that hold data; where RAM is sparse, less than the runs
+  RangeSet dirty_ GUARDED_BY(lock_);    // with a source: to be written back
+  bool shares_frames_ GUARDED_BY(lock_) = false;
+  bool ever_mapped_ GUARDED_BY(lock_) = false;
+  uint32_t pins_ GUARDED_BY(lock_) = 0;
+  PageRunList released_ GUARDED_BY(lock_);  // cut while pinned
+  IntrusiveList<Fill, Fill> fills_ GUARDED_BY(lock_);
+  std::atomic<uint32_t> fills_done_{0};
+  IntrusiveList<VmMapping, MappingListTag> mappings_ GUARDED_BY(lock_);
 };
 
 }  // namespace zrun

@@ -1,0 +1,147 @@
+// Private pages that the kernel keeps: a private mapping has an object of its own for what was written
+// (and for all of it, if it is anonymous) over the object it maps, and fork takes a snapshot of that.
+#include <algorithm>
+
+#include "objects/vm/linux_memory.h"
+#include "objects/vm/private_pages.h"
+
+namespace zrun::private_pages {
+
+using hal::Access;
+using hal::kPageSize;
+using hal::PhysRange;
+using hal::VirtRange;
+
+const bool kMapsAhead = false;
+
+namespace {
+
+uint64_t OwnOffset(const VmMapping& mapping, hal::vaddr_t address) {
+  return mapping.pages_offset + (address - mapping.base());
+}
+
+bool HasOwn(const VmMapping& mapping, uint64_t own_offset) {
+  if (!mapping.pages) return false;
+  const auto data = mapping.pages->SeekData(own_offset, true);
+  return data.ok() && data.value() == own_offset;
+}
+
+// What an error leaves unmapped is not there: nobody needs to know.
+void DropTranslations(hal::AddressSpace& space, VirtRange range) {
+  static_cast<void>(space.Unmap(range));
+}
+
+Result<void> MapOwn(hal::AddressSpace& space, VmMapping& mapping, hal::vaddr_t page, Access access) {
+  PhysRange frame[1];
+  const auto got = TRY(mapping.pages->GetFrames(OwnOffset(mapping, page), kPageSize, access, frame));
+  return space.MapShared(page, frame, mapping.info.access & got.granted);
+}
+
+}  // namespace
+
+Result<void> Map(hal::AddressSpace&, VmMapping&) { return {}; }
+
+void Forget(VmMapping& mapping, VirtRange part) {
+  if (!mapping.pages) return;
+  if (part.size == mapping.size() && mapping.pages->ref_count() == 1) {
+    mapping.pages = nullptr;
+    return;
+  }
+  // Failing leaves pages that nobody sees until the object goes.
+  static_cast<void>(mapping.pages->Decommit(OwnOffset(mapping, part.base), part.size));
+}
+
+Result<void> Protect(hal::AddressSpace& space, VmMapping& mapping, Access access) {
+  // What may be written is decided page by page.
+  if (HasAny(access, Access::kWrite)) return space.Unmap(mapping.info.range);
+  return space.Protect(mapping.info.range, access);
+}
+
+Result<void> Move(hal::AddressSpace& space, VmMapping& from, VmMapping& to) {
+  to.pages = from.pages;
+  to.pages_offset = from.pages_offset;
+  if (to.size() > from.size()) {
+    const uint64_t size = to.size();
+    TRY(Grow(space, to, size));
+  }
+  DropTranslations(space, from.info.range);
+  from.pages = nullptr;
+  return {};
+}
+
+Result<void> Grow(hal::AddressSpace& space, VmMapping& mapping, uint64_t size) {
+  if (!mapping.pages) return {};
+  // The object may have been split among mappings: what follows in it can be another's.
+  DropTranslations(space, mapping.info.range);
+  const uint64_t had = std::min(mapping.size(), mapping.pages->size() - mapping.pages_offset);
+  RefPtr<VmObject> own = TRY(mapping.pages->Snapshot(mapping.pages_offset, had));
+  TRY(own->Resize(size));
+  static_cast<void>(mapping.pages->Decommit(mapping.pages_offset, had));
+  mapping.pages = std::move(own);
+  mapping.pages_offset = 0;
+  return {};
+}
+
+Result<void> Advise(hal::AddressSpace& space, VmMapping& mapping, VirtRange part, int advice) {
+  if (advice != kAdviseDontNeed) return {};
+  DropTranslations(space, part);
+  if (!mapping.pages) return {};
+  return mapping.pages->Decommit(OwnOffset(mapping, part.base), part.size);
+}
+
+Result<void> HandleFault(hal::AddressSpace& space, VmMapping& mapping, hal::vaddr_t address,
+                         Access access) {
+  const hal::vaddr_t page = hal::RoundDown(address);
+  const bool writes = HasAny(access, Access::kWrite);
+  if (!mapping.pages && (writes || mapping.is_anonymous())) {
+    mapping.pages = TRY(VmObject::CreateAnonymous(mapping.size()));
+    mapping.pages_offset = 0;
+  }
+  const uint64_t own_offset = OwnOffset(mapping, page);
+  if (mapping.is_anonymous() || HasOwn(mapping, own_offset))
+    return MapOwn(space, mapping, page, access);
+
+  PhysRange frame[1];
+  const auto got = TRY(
+      mapping.info.object->GetFrames(mapping.OffsetOf(page), kPageSize, Access::kRead, frame));
+  if (!writes)
+    return space.MapShared(page, frame, mapping.info.access & got.granted & ~Access::kWrite);
+  // The frame cannot go away under us: who takes it from the object needs our region's lock.
+  const size_t copied = TRY(
+      mapping.pages->Write(own_offset, {hal::PhysToVirt(frame[0].base), kPageSize}));
+  if (copied < kPageSize) return Errno::kENOMEM;
+  return MapOwn(space, mapping, page, access);
+}
+
+Result<void> Residency(hal::AddressSpace&, VmMapping& mapping, VirtRange part, std::span<uint8_t> out) {
+  if (mapping.info.object) {
+    TRY(shared_pages::Residency(mapping, part, out));
+  } else {
+    std::fill(out.begin(), out.end(), uint8_t{0});
+  }
+  for (size_t i = 0; i < out.size(); i++) {
+    if (HasOwn(mapping, OwnOffset(mapping, part.base + i * kPageSize))) out[i] = 1;
+  }
+  return {};
+}
+
+void UnmapObject(hal::AddressSpace& space, VmMapping& mapping, VirtRange part, bool even_copies) {
+  DropTranslations(space, part);
+  if (even_copies) Forget(mapping, part);
+}
+
+Result<void> ForkMapping(hal::AddressSpace& parent_space, VmMapping& parent, VmMapping& child) {
+  child.pages = nullptr;
+  if (!parent.pages || HasAny(parent.info.flags, MapFlags::kWipeOnFork)) return {};
+  child.pages = TRY(parent.pages->Snapshot(parent.pages_offset, parent.size()));
+  child.pages_offset = 0;
+  return parent_space.Protect(parent.info.range, parent.info.access & ~Access::kWrite);
+}
+
+Result<ForkedSpace> ForkSpace(hal::AddressSpace&, hal::ThreadStart start) {
+  RefPtr<hal::AddressSpace> space = TRY(hal::CreateAddressSpace());
+  hal::Thread* thread = TRY(hal::StartThread(space.get(), start));
+  return ForkedSpace{std::move(space), thread};
+}
+
+}  // namespace zrun::private_pages

@@ -1,0 +1,210 @@
+// madvise, msync, mincore.
+#include <algorithm>
+
+#include "objects/vm/linux_memory.h"
+#include "objects/vm/region_internal.h"
+
+namespace zrun {
+
+using hal::Access;
+using hal::vaddr_t;
+using hal::VirtRange;
+
+namespace {
+
+enum class AdviceKind { kUnknown, kNothing, kForbidden, kPages, kFlags, kPopulate, kRemove };
+
+AdviceKind KindOf(int advice) {
+  switch (advice) {
+    case kAdviseNormal:
+    case kAdviseRandom:
+    case kAdviseSequential:
+    case kAdviseWillNeed:
+    case kAdviseMergeable:
+    case kAdviseUnmergeable:
+    case kAdviseHugePage:
+    case kAdviseNoHugePage:
+    case kAdviseDontDump:
+    case kAdviseDoDump:
+    case kAdviseCollapse:
+      return AdviceKind::kNothing;
+    case kAdviseHardwarePoison:
+    case kAdviseSoftOffline:
+      return AdviceKind::kForbidden;
+    case kAdviseDontNeed:
+    case kAdviseDontNeedLocked:
+    case kAdviseFree:
+    case kAdviseCold:
+    case kAdvisePageOut:
+      return AdviceKind::kPages;
+    case kAdviseDontFork:
+    case kAdviseDoFork:
+    case kAdviseWipeOnFork:
+    case kAdviseKeepOnFork:
+      return AdviceKind::kFlags;
+    case kAdvisePopulateRead:
+    case kAdvisePopulateWrite:
+      return AdviceKind::kPopulate;
+    case kAdviseRemove:
+      return AdviceKind::kRemove;
+    default:
+      return AdviceKind::kUnknown;
+  }
+}
+
+}  // namespace
+
+Result<void> VmAddressRegion::Advise(VirtRange range, int advice) {
+  const AdviceKind kind = KindOf(advice);
+  if (kind == AdviceKind::kUnknown || (range.base & hal::kPageMask)) return Errno::kEINVAL;
+  if (kind == AdviceKind::kForbidden) return Errno::kEPERM;
+  if (range.size > UINT64_MAX - hal::kPageMask) return Errno::kEINVAL;
+  range.size = hal::RoundUp(range.size);
+  if (range.size > UINT64_MAX - range.base) return Errno::kEINVAL;
+  if (range.size == 0) return {};
+  if (kind == AdviceKind::kPopulate)
+    return Populate(range, advice == kAdvisePopulateWrite ? Access::kWrite : Access::kRead);
+  if (kind == AdviceKind::kRemove) return RemovePages(range);
+
+  Dead dead;
+  MutexLock lock(lock_);
+  switch (advice) {
+    case kAdviseDontFork:
+      return ChangeFlags(range, MapFlags::kNone, MapFlags::kDontFork, false, dead);
+    case kAdviseDoFork:
+      return ChangeFlags(range, MapFlags::kDontFork, MapFlags::kNone, false, dead);
+    default:
+      break;
+  }
+  Result<void> result;
+  vaddr_t at = range.base;
+  while (at < range.end()) {
+    VmMapping* mapping = FirstAfter(at);
+    if (!mapping || mapping->base() >= range.end()) return Errno::kENOMEM;
+    if (mapping->base() > at || mapping->hidden) result = Errno::kENOMEM;
+    const VirtRange part = PartOf(*mapping, range);
+    at = part.end();
+    if (mapping->is_fixture() || kind == AdviceKind::kNothing) continue;
+    TRY(AdviseOne(*mapping, part, advice));
+  }
+  if (advice == kAdviseWipeOnFork)
+    TRY(ChangeFlags(range, MapFlags::kNone, MapFlags::kWipeOnFork, true, dead));
+  if (advice == kAdviseKeepOnFork)
+    TRY(ChangeFlags(range, MapFlags::kWipeOnFork, MapFlags::kNone, true, dead));
+  return result;
+}
+
+Result<void> VmAddressRegion::AdviseOne(VmMapping& mapping, VirtRange part, int advice) {
+  const bool locked = HasAny(mapping.info.flags, MapFlags::kLocked);
+  switch (advice) {
+    case kAdviseDontNeed:
+      if (locked) return Errno::kEINVAL;
+      [[fallthrough]];
+    case kAdviseDontNeedLocked:
+      // Shared pages stay with their object: nothing is lost, nothing need be done.
+      if (!mapping.is_private()) return {};
+      return private_pages::Advise(*space_, mapping, part, kAdviseDontNeed);
+    case kAdviseFree:
+      if (!mapping.is_anonymous() || locked) return Errno::kEINVAL;
+      return private_pages::Advise(*space_, mapping, part, advice);
+    case kAdviseWipeOnFork:
+    case kAdviseKeepOnFork:
+      if (!mapping.is_anonymous()) return Errno::kEINVAL;
+      return private_pages::Advise(*space_, mapping, part, advice);
+    case kAdviseCold:
+    case kAdvisePageOut:
+      return locked ? Result<void>(Errno::kEINVAL) : Result<void>();
+    default:
+      return {};
+  }
+}
+
+Result<void> VmAddressRegion::Populate(VirtRange range, Access access) {
+  for (vaddr_t page = range.base; page < range.end(); page += hal::kPageSize) {
+    auto handled = HandleFault(page, access);
+    if (handled.ok()) continue;
+    switch (handled.error()) {
+      case Errno::kEFAULT:
+        return Errno::kENOMEM;  // a hole
+      case Errno::kEACCES:
+        return Errno::kEINVAL;
+      case Errno::kENXIO:
+      case Errno::kEIO:
+        return Errno::kEFAULT;
+      default:
+        return handled;
+    }
+  }
+  if (!private_pages::kMapsAhead) return {};
+  // The host has the translations; it may as well touch the pages.
+  MutexLock lock(lock_);
+  for (VmMapping* mapping = FirstAfter(range.base); mapping && mapping->base() < range.end();
+       mapping = mappings_.Next(*mapping)) {
+    if (!mapping->is_private() || mapping->is_fixture()) continue;
+    TRY(private_pages::Advise(*space_, *mapping, PartOf(*mapping, range),
+                              access == Access::kWrite ? kAdvisePopulateWrite : kAdvisePopulateRead));
+  }
+  return {};
+}
+
+// MADV_REMOVE: a hole in the object. Its lock and its other mappings' regions are taken without ours.
+Result<void> VmAddressRegion::RemovePages(VirtRange range) {
+  for (vaddr_t at = range.base; at < range.end();) {
+    const auto mapping = FindFrom(at);
+    if (!mapping || mapping->range.base > at) return Errno::kENOMEM;
+    if (!mapping->object || HasAny(mapping->flags, MapFlags::kLocked)) return Errno::kEINVAL;
+    if (HasAny(mapping->flags, MapFlags::kPrivate) || !HasAny(mapping->access, Access::kWrite))
+      return Errno::kEACCES;
+    const vaddr_t end = std::min(mapping->range.end(), range.end());
+    TRY(mapping->object->Decommit(mapping->object_offset + (at - mapping->range.base), end - at));
+    at = end;
+  }
+  return {};
+}
+
+Result<void> VmAddressRegion::Sync(VirtRange range, bool invalidate) {
+  if (range.base & hal::kPageMask) return Errno::kEINVAL;
+  if (range.size > UINT64_MAX - hal::kPageMask ||
+      hal::RoundUp(range.size) > UINT64_MAX - range.base) return Errno::kENOMEM;
+  range.size = hal::RoundUp(range.size);
+  Result<void> result;
+  for (vaddr_t at = range.base; at < range.end();) {
+    const auto mapping = FindFrom(at);
+    if (!mapping || mapping->range.base >= range.end()) return Errno::kENOMEM;
+    if (mapping->range.base > at) {
+      result = Errno::kENOMEM;
+      at = mapping->range.base;
+    }
+    if (invalidate && HasAny(mapping->flags, MapFlags::kLocked)) return Errno::kEBUSY;
+    const vaddr_t end = std::min(mapping->range.end(), range.end());
+    if (mapping->object && !HasAny(mapping->flags, MapFlags::kPrivate))
+      TRY(mapping->object->Sync(mapping->object_offset + (at - mapping->range.base), end - at));
+    at = end;
+  }
+  return result;
+}
+
+Result<void> VmAddressRegion::Residency(VirtRange range, std::span<uint8_t> out) {
+  if (range.base & hal::kPageMask) return Errno::kEINVAL;
+  if (range.size > out.size() * hal::kPageSize) return Errno::kEINVAL;
+  range.size = hal::RoundUp(range.size);
+  MutexLock lock(lock_);
+  for (vaddr_t at = range.base; at < range.end();) {
+    VmMapping* mapping = Containing(at);
+    if (!mapping || mapping->hidden) return Errno::kENOMEM;
+    const VirtRange part = PartOf(*mapping, {at, range.end() - at});
+    const std::span<uint8_t> bytes =
+        out.subspan((at - range.base) / hal::kPageSize, part.size / hal::kPageSize);
+    if (mapping->is_fixture()) {
+      std::fill(bytes.begin(), bytes.end(), uint8_t{1});
+    } else if (mapping->is_private()) {
+      TRY(private_pages::Residency(*space_, *mapping, part, bytes));
+    } else {
+      TRY(shared_pages::Residency(*mapping, part, bytes));
+    }
+    at = part.end();
+  }
+  return {};
+}
+
+}  // namespace zrun

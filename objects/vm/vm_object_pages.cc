@@ -1,0 +1,350 @@
+// How a VmObject gets, shares and gives back its frames.
+#include <algorithm>
+
+#include "hal/thread.h"
+#include "objects/vm/frame_shares.h"
+#include "objects/vm/page_allocator.h"
+#include "objects/vm/vm_mapping.h"
+#include "objects/vm/vm_object.h"
+
+namespace zrun {
+
+using hal::Access;
+using hal::kPageSize;
+using hal::PhysRange;
+using hal::RoundDown;
+using hal::RoundUp;
+
+// Frames for as much of [offset, end) as one run gives.
+Result<void> VmObject::ReserveRun(uint64_t offset, uint64_t end) {
+  // Where RAM is sparse: the rest of the object in one piece, and for objects that grow as much again
+  // as they have, so that a file written from start to end has few runs.
+  constexpr uint64_t kMaxAhead = 64 << 20;
+  uint64_t wanted_end = end;
+  if (hal::FreshFramesAreZero()) {
+    const uint64_t ahead = std::min(offset, kMaxAhead);
+    wanted_end = std::max({end, RoundUp(size()), RoundUp(offset + ahead)});
+    wanted_end = std::min(wanted_end, offset + std::max<uint64_t>(RoundDown(hal::Ram().size / 64), kPageSize));
+  }
+  wanted_end = std::min(wanted_end, runs_.NextOffset(offset));
+  uint64_t bytes = hal::PreferredRun(wanted_end - offset);
+  for (;;) {
+    auto run = RamFrames().AllocateRun(bytes);
+    if (run.ok()) {
+      auto inserted = runs_.Insert(offset, run.value());
+      if (!inserted.ok()) RamFrames().FreeUntouched(run.value());
+      return inserted;
+    }
+    if (bytes == kPageSize) return Errno::kENOMEM;
+    bytes = std::max<uint64_t>(kPageSize, RoundDown(bytes / 2));
+  }
+}
+
+Result<void> VmObject::Reserve(uint64_t begin, uint64_t end) {
+  while (begin < end) {
+    if (const auto frames = runs_.Find(begin)) {
+      begin += frames->size;
+    } else {
+      TRY(ReserveRun(begin, end));
+    }
+  }
+  return {};
+}
+
+Result<void> VmObject::CommitLocked(uint64_t begin, uint64_t end) {
+  if (present_.Covers(begin, end)) return {};
+  TRY(Reserve(begin, end));
+  return present_.Add(begin, end);
+}
+
+Result<void> VmObject::PrepareWrite(uint64_t begin, uint64_t end) {
+  TRY(CommitLocked(begin, end));
+  if (source_) TRY(dirty_.Add(begin, end));
+  return shares_frames_ ? BreakSharing(begin, end) : Result<void>();
+}
+
+// Gives the object frames of its own for the pages of the range that share theirs.
+Result<void> VmObject::BreakSharing(uint64_t begin, uint64_t end) {
+  for (uint64_t at = begin; at < end;) {
+    const auto present = present_.FirstAfter(at);
+    if (!present || present->begin >= end) break;
+    at = present->begin;
+    const hal::paddr_t frame = runs_.Find(at)->base;
+    if (frame_shares::IsShared(frame)) {
+      TRY(runs_.SplitAt(at));
+      TRY(runs_.SplitAt(at + kPageSize));
+      OwnPtr<PageRun> old = TRY(MakeOwned<PageRun>());
+      const PhysRange copy = TRY(RamFrames().AllocateRun(kPageSize, kPageSize, Contents::kAny));
+      __builtin_memcpy(hal::PhysToVirt(copy.base), hal::PhysToVirt(frame), kPageSize);
+      old->frame = runs_.ReplaceFrame(at, copy.base);
+      old->size = kPageSize;
+      if (pins_ > 0) {
+        released_.PushBack(*old.release());
+      } else if (frame_shares::Drop(frame)) {
+        RamFrames().Free({frame, kPageSize});
+      }
+    }
+    at += kPageSize;
+  }
+  return {};
+}
+
+// Zeroes a part of one page, if it is there.
+Result<void> VmObject::ZeroLocked(uint64_t begin, uint64_t end) {
+  if (begin >= end || !present_.Contains(RoundDown(begin))) return {};
+  TRY(PrepareWrite(RoundDown(begin), RoundDown(begin) + kPageSize));
+  __builtin_memset(hal::PhysToVirt(runs_.Find(begin)->base), 0, end - begin);
+  return {};
+}
+
+Result<void> VmObject::CutLocked(uint64_t begin, uint64_t end, PageRunList& out) {
+  TRY(runs_.SplitAt(begin));
+  TRY(runs_.SplitAt(end));
+  TRY(dirty_.Remove(begin, end));
+  TRY(present_.Remove(begin, end));
+  runs_.Take(begin, end, out);
+  return {};
+}
+
+Result<void> VmObject::DiscardInPlace(uint64_t begin, uint64_t end) {
+  const uint64_t start = begin;
+  for (auto range = present_.FirstAfter(begin); range && range->begin < end;
+       range = present_.FirstAfter(begin)) {
+    begin = std::max(begin, range->begin);
+    const PhysRange frames = *runs_.Find(begin);
+    const uint64_t bytes = std::min({frames.size, range->end - begin, end - begin});
+    hal::DiscardFrames({frames.base, bytes});
+    begin += bytes;
+  }
+  // What guests have mapped they may write to at any time: it counts as data.
+  if (HasSharedMapping()) return {};
+  return present_.Remove(start, end);
+}
+
+bool VmObject::HasSharedMapping() {
+  for (VmMapping& mapping : mappings_) {
+    if (!mapping.is_private()) return true;
+  }
+  return false;
+}
+
+void VmObject::FreeRuns(PageRunList& runs, bool shared) {
+  while (PageRun* run = runs.PopFront()) {
+    if (!shared) {
+      if (run->touched) {
+        RamFrames().Free({run->frame, run->size});
+      } else {
+        RamFrames().FreeUntouched({run->frame, run->size});
+      }
+    } else {
+      PhysRange last{run->frame, 0};  // pages in a row that were the last owner's
+      for (hal::paddr_t frame = run->frame; frame < run->frame + run->size; frame += kPageSize) {
+        if (frame_shares::Drop(frame)) {
+          last.size += kPageSize;
+        } else {
+          RamFrames().Free(last);
+          last = {frame + kPageSize, 0};
+        }
+        if (last.size == 0) last.base = frame + kPageSize;
+      }
+      RamFrames().Free(last);
+    }
+    delete run;
+  }
+}
+
+void VmObject::FreeCut(PageRunList& runs) {
+  bool shared;
+  {
+    MutexLock lock(lock_);
+    shared = shares_frames_;
+    if (pins_ > 0) {
+      released_.TakeAll(runs);
+      return;
+    }
+  }
+  FreeRuns(runs, shared);
+}
+
+// ---- Pages from a source
+
+void VmObject::CancelFills(uint64_t begin, uint64_t end) {
+  for (Fill& fill : fills_) {
+    if (fill.offset >= begin && fill.offset < end) fill.cancelled = true;
+  }
+}
+
+Result<void> VmObject::FillPages(uint64_t offset, uint64_t size) {
+  if (!source_ || size == 0) return {};
+  const uint64_t limit = this->size();
+  if (offset >= limit) return {};
+  const uint64_t end = offset + std::min(size, limit - offset);
+  for (uint64_t at = RoundDown(offset); at < end; at += kPageSize) TRY(FillPage(at));
+  return {};
+}
+
+Result<void> VmObject::FillPage(uint64_t offset) {
+  Fill fill;
+  fill.offset = offset;
+  std::span<std::byte> page;
+  for (;;) {
+    uint32_t done;
+    {
+      MutexLock lock(lock_);
+      if (present_.Contains(offset) || offset >= size()) return {};
+      bool busy = false;
+      for (Fill& other : fills_) busy |= other.offset == offset;
+      if (!busy) {
+        TRY(Reserve(offset, offset + kPageSize));
+        page = {hal::PhysToVirt(runs_.Find(offset)->base), kPageSize};
+        fills_.PushBack(fill);
+        pins_++;
+        break;
+      }
+      done = fills_done_.load(std::memory_order_relaxed);
+    }
+    hal::WaitOnWord(fills_done_, done, hal::Deadline::Never());
+  }
+  Result<void> result = source_->ReadPage(offset, page);
+  {
+    MutexLock lock(lock_);
+    fills_.Remove(fill);
+    if (result.ok() && !fill.cancelled) result = present_.Add(offset, offset + kPageSize);
+    fills_done_.fetch_add(1, std::memory_order_relaxed);
+  }
+  hal::WakeWord(fills_done_, UINT32_MAX);
+  Unpin();
+  return result;
+}
+
+Result<void> VmObject::Sync(uint64_t offset, uint64_t size) {
+  if (!source_) return {};
+  const uint64_t limit = this->size();
+  if (offset >= limit) return {};
+  const uint64_t end = RoundUp(offset + std::min(size, limit - offset));
+  // Where translations are made on demand, writing again makes the page dirty again.
+  if (HasMappings()) UnmapEverywhere(RoundDown(offset), end - RoundDown(offset), false);
+  Result<void> result;
+  for (uint64_t at = RoundDown(offset); at < end;) {
+    std::span<const std::byte> page;
+    {
+      MutexLock lock(lock_);
+      const auto dirty = dirty_.FirstAfter(at);
+      if (!dirty || dirty->begin >= end) break;
+      at = dirty->begin;
+      TRY(dirty_.Remove(at, at + kPageSize));
+      page = PinPiece(at, at + kPageSize);
+    }
+    auto written = source_->WritePage(at, page);
+    if (!written.ok() && result.ok()) result = written.error();
+    {
+      MutexLock lock(lock_);
+      if (!written.ok() || (hal::FreshFramesAreZero() && HasSharedMapping())) {
+        auto kept = dirty_.Add(at, at + kPageSize);
+        if (!kept.ok() && result.ok()) result = kept.error();
+      }
+    }
+    Unpin();
+    at += kPageSize;
+  }
+  return result;
+}
+
+// ---- Copy-on-write
+
+Result<RefPtr<VmObject>> VmObject::Snapshot(uint64_t offset, uint64_t size) {
+  const uint64_t limit = this->size();
+  if ((offset & hal::kPageMask) || offset > limit || size > limit - offset) return Errno::kEINVAL;
+  if ((size & hal::kPageMask) && offset + size != limit) return Errno::kEINVAL;
+  RefPtr<VmObject> child = TRY(CreateAnonymous(size));
+  TRY(FillPages(offset, size));
+  auto done = physical_ ? Result<void>(Errno::kEAGAIN) : ShareWith(*child, offset);
+  if (!done.ok() && done.error() == Errno::kEAGAIN) done = CopyTo(*child, offset);
+  TRY(done);
+  return child;
+}
+
+// The two objects' locks are of one rank; the analysis does not see through the references.
+// EAGAIN if it has mappings: their frames must not change.
+Result<void> VmObject::ShareWith(VmObject& child, uint64_t offset) NO_THREAD_SAFETY_ANALYSIS {
+  LockBoth lock(lock_, child.lock_);
+  if (!mappings_.empty()) return Errno::kEAGAIN;
+  shares_frames_ = child.shares_frames_ = true;
+  const uint64_t end = offset + RoundUp(child.size());
+  for (uint64_t at = offset; at < end;) {
+    const auto present = present_.FirstAfter(at);
+    if (!present || present->begin >= end) break;
+    at = present->begin;
+    PhysRange frames = *runs_.Find(at);
+    frames.size = std::min({frames.size, present->end - at, end - at});
+    Result<void> shared;
+    uint64_t done = 0;
+    for (; shared.ok() && done < frames.size; done += kPageSize)
+      shared = frame_shares::Add(frames.base + done);
+    if (shared.ok()) {
+      shared = child.runs_.Insert(at - offset, frames);
+    } else {
+      done -= kPageSize;
+    }
+    if (!shared.ok()) {
+      while (done > 0) frame_shares::Drop(frames.base + (done -= kPageSize));
+      return shared;
+    }
+    TRY(child.present_.Add(at - offset, at - offset + frames.size));
+    at += frames.size;
+  }
+  return {};
+}
+
+Result<void> VmObject::CopyTo(VmObject& child, uint64_t offset) {
+  class Copier final : public PieceVisitor {
+   public:
+    Copier(VmObject& target, uint64_t at) : target_(target), at_(at) {}
+    Result<size_t> Visit(std::span<std::byte> piece) override {
+      return target_.Write(std::exchange(at_, at_ + piece.size()), piece);
+    }
+
+   private:
+    VmObject& target_;
+    uint64_t at_;
+  };
+  const uint64_t end = offset + child.size();
+  for (uint64_t at = offset; at < end;) {
+    auto data = SeekData(at, true);
+    if (!data.ok()) break;  // only holes from here on
+    at = data.value();
+    const uint64_t data_end = std::min(end, TRY(SeekData(at, false)));
+    if (at >= data_end) break;
+    Copier copier(child, at - offset);
+    if (TRY(ForEachPiece(at, data_end - at, Access::kRead, copier)) < data_end - at)
+      return Errno::kENOMEM;
+    at = data_end;
+  }
+  return {};
+}
+
+// Takes the pages out of all mappings. Regions are locked one after the other, without the object's
+// lock, which comes after theirs: the object only keeps account of which were visited.
+void VmObject::UnmapEverywhere(uint64_t offset, uint64_t size, bool even_private) {
+  static constinit std::atomic<uint64_t> next_walk{1};
+  const uint64_t walk = next_walk.fetch_add(1, std::memory_order_relaxed);
+  for (;;) {
+    RefPtr<VmAddressRegion> region;
+    {
+      MutexLock lock(lock_);
+      for (VmMapping& mapping : mappings_) {
+        if (mapping.walk >= walk) continue;
+        mapping.walk = walk;
+        // A region that is being destroyed takes its mappings out of the list itself, and its
+        // translations go with its space.
+        if (!mapping.region.TryAddRef()) continue;
+        region = RefPtr<VmAddressRegion>::Adopt(&mapping.region);
+        break;
+      }
+    }
+    if (!region) return;
+    region->UnmapObject(*this, offset, size, even_private);
+  }
+}
+
+}  // namespace zrun
