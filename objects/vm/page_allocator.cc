@@ -38,8 +38,8 @@ PageAllocator::~PageAllocator() {
 
 int PageAllocator::OrderOf(uint64_t bytes) {
   const uint64_t pages = bytes / kPageSize;
-  if (!std::has_single_bit(pages)) return -1;
-  const int order = std::countr_zero(pages);
+  if (pages & (pages - 1)) return -1;
+  const int order = pages == 0 ? kOrders : std::countr_zero(pages);
   return order < kOrders ? order : -1;
 }
 
