@@ -48,5 +48,6 @@ int main(void) {
   char byte;
   CHECK_EQ(read(c, &byte, 1), 1);
   CHECK_OK(close(c));
+  CHECK_OK(setrlimit(RLIMIT_NOFILE, &limit));
   return 0;
 }
