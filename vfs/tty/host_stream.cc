@@ -109,7 +109,10 @@ void StreamChannel::OnReady() {
   MutexLock lock(files_lock_);
   if (!file_) return;
   const Signals now = file_->signals();
-  if (now != Signals::kNone) file_->UpdateSignals(Signals::kNone, now);
+  if (now == Signals::kNone) return;
+  // A pulse: the level is computed, never stored.
+  file_->UpdateSignals(Signals::kNone, now);
+  file_->UpdateSignals(now, Signals::kNone);
 }
 
 HostStream::HostStream(Path path, OpenFlags flags, StreamChannel& channel)

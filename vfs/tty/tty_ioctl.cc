@@ -75,6 +75,13 @@ void FromTermio(const Termio& old, Termios& termios) {
   for (size_t i = 0; i < sizeof(old.cc); i++) termios.cc[i] = old.cc[i];
 }
 
+// A control character, unless it is disabled.
+Result<void> AppendCharacter(ByteRing& output, uint8_t c) {
+  if (c == 0) return {};
+  const std::byte byte{c};
+  return output.Append({&byte, 1});
+}
+
 }  // namespace
 
 Result<void> Tty::ApplySettings(const Termios& settings, bool flush_input) {
@@ -178,16 +185,10 @@ Result<uint64_t> Tty::IoctlFlow(uint32_t request, uint64_t argument, bool far) {
   MutexLock lock(lock_);
   if (request == kTcXonC) {
     const Termios& settings = discipline_.termios();
-    ByteRing& output = output_;
-    const auto send = [&output](uint8_t c) -> Result<void> {
-      if (c == 0) return {};
-      const std::byte byte{c};
-      return output.Append({&byte, 1});
-    };
     if (argument == kTcOOff) discipline_.Stop(events);
     if (argument == kTcOOn) discipline_.Start(events);
-    if (argument == kTcIOff) TRY(send(settings.cc[termios::kStop]));
-    if (argument == kTcIOn) TRY(send(settings.cc[termios::kStart]));
+    if (argument == kTcIOff) TRY(AppendCharacter(output_, settings.cc[termios::kStop]));
+    if (argument == kTcIOn) TRY(AppendCharacter(output_, settings.cc[termios::kStart]));
   } else {
     // A master's input is what this end writes.
     const bool input = far ? argument != kTcIFlush : argument != kTcOFlush;
