@@ -1,0 +1,59 @@
+// The devices that every program expects in /dev.
+#include <sys/sysmacros.h>
+
+#include "check.h"
+
+static int Open(const char* path, unsigned major_number, unsigned minor_number) {
+  struct stat st;
+  CHECK_OK(stat(path, &st));
+  CHECK(S_ISCHR(st.st_mode));
+  CHECK_EQ(st.st_rdev, makedev(major_number, minor_number));
+  CHECK_EQ(st.st_mode & 0666, 0666);
+  return (int)CHECK_OK(open(path, O_RDWR));
+}
+
+int main(void) {
+  char a[64], b[64] = {0}, zeroes[64] = {0};
+  int null = Open("/dev/null", 1, 3);
+  CHECK_EQ(write(null, a, 64), 64);
+  CHECK_EQ(read(null, a, 64), 0);
+  CHECK_EQ(lseek(null, 1000, SEEK_SET) >= 0, 1);
+  CHECK(ftruncate(null, 0) == -1 && errno == EINVAL);
+  close((int)CHECK_OK(open("/dev/null", O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0600)));
+
+  int zero = Open("/dev/zero", 1, 5);
+  memset(a, 1, 64);
+  CHECK_EQ(read(zero, a, 64), 64);
+  CHECK_MEM(a, zeroes, 64);
+  CHECK_EQ(write(zero, a, 64), 64);
+
+  int full = Open("/dev/full", 1, 7);
+  memset(a, 1, 64);
+  CHECK_EQ(read(full, a, 64), 64);
+  CHECK_MEM(a, zeroes, 64);
+  CHECK_ERR(write(full, a, 64), ENOSPC);
+  CHECK_ERR(write(full, a, 0), ENOSPC);  // not even nothing
+
+  int random = Open("/dev/urandom", 1, 9);
+  CHECK_EQ(read(random, a, 64), 64);
+  CHECK_EQ(read(random, b, 64), 64);
+  CHECK(memcmp(a, b, 64) != 0 && memcmp(a, zeroes, 64) != 0);
+  CHECK_EQ(write(random, "seed", 4), 4);
+  random = Open("/dev/random", 1, 8);
+  CHECK_EQ(read(random, a, 64), 64);
+  CHECK(memcmp(a, b, 64) != 0);
+
+  struct stat st;
+  CHECK_OK(stat("/dev/ptmx", &st));
+  CHECK(S_ISCHR(st.st_mode));
+  CHECK_OK(stat("/dev/tty", &st));
+  CHECK_EQ(st.st_rdev, makedev(5, 0));
+  CHECK_OK(stat("/dev/pts", &st));
+  CHECK(S_ISDIR(st.st_mode));
+  CHECK_OK(stat("/dev/shm", &st));
+  CHECK_EQ(st.st_mode, S_IFDIR | 01777);
+  char target[64] = {0};
+  CHECK_OK(readlink("/dev/fd", target, sizeof target - 1));
+  CHECK_STR(target, "/proc/self/fd");
+  return 0;
+}
