@@ -1,0 +1,26 @@
+#include "vfs/devfs/devices.h"
+#include "vfs/ramfs/ramfs.h"
+
+// What mount(2) knows and /proc/filesystems lists: one line for each file system. Images, overlays
+// and shared host directories are mounted by the kernel while it boots, not by name.
+namespace zrun::vfs {
+namespace {
+
+constexpr FileSystemType kFileSystemTypes[] = {
+    {"tmpfs", false, MountTmpfs},
+    {"ramfs", false, MountRamfs},
+    {"devtmpfs", false, MountDevFs},
+    {"devpts", false, MountDevPts},
+};
+
+}  // namespace
+
+std::span<const FileSystemType> AllFileSystemTypes() { return kFileSystemTypes; }
+
+const FileSystemType* FindFileSystemType(std::string_view name) {
+  for (const FileSystemType& type : kFileSystemTypes)
+    if (type.name == name) return &type;
+  return nullptr;
+}
+
+}  // namespace zrun::vfs
