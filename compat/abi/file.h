@@ -82,7 +82,10 @@ struct MountAttr {
   uint64_t userns_fd;
 };
 
-// The heads of variable-size records; the name follows.
+// What getdents fills; records of varying size, packed by hand.
+struct Dirent;
+struct Dirent64;
+// The name follows a fixed head.
 inline constexpr size_t kDirent64NameOffset = 19;  // ino, off, reclen, type
 inline constexpr size_t kDirentNameOffset = 18;    // ino, off, reclen; the type is the last byte
 

@@ -75,12 +75,12 @@ SyscallResult ListDirectory(Task& task, Fd fd, UserPtr<std::byte> buffer, uint32
 
 }  // namespace
 
-SyscallResult sys_getdents64(Task& task, Fd fd, UserPtr<std::byte> buffer, uint32_t size) {
-  return ListDirectory(task, fd, buffer, size, DirentFormat::k64);
+SyscallResult sys_getdents64(Task& task, Fd fd, UserPtr<abi::Dirent64> buffer, uint32_t size) {
+  return ListDirectory(task, fd, buffer.as<std::byte>(), size, DirentFormat::k64);
 }
 
-SyscallResult sys_getdents(Task& task, Fd fd, UserPtr<std::byte> buffer, uint32_t size) {
-  return ListDirectory(task, fd, buffer, size, DirentFormat::kOld);
+SyscallResult sys_getdents(Task& task, Fd fd, UserPtr<abi::Dirent> buffer, uint32_t size) {
+  return ListDirectory(task, fd, buffer.as<std::byte>(), size, DirentFormat::kOld);
 }
 
 }  // namespace zrun::compat
