@@ -28,6 +28,7 @@ class KernelObject : public RefCounted<KernelObject> {
  public:
   virtual ~KernelObject();
   Koid koid() const { return koid_; }
+  uint32_t handle_count() const { return handle_count_.load(std::memory_order_acquire); }
   ObjectType type() const { return type_; }
   // What is set now. Objects whose state lies elsewhere may compute it.
   virtual Signals signals() const { return Signals(signals_.load(std::memory_order_acquire)); }
