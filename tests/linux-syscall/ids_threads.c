@@ -16,7 +16,8 @@ static void* Other(void* arg) {
 
 int main(void) {
   if (!IsRoot()) {
-    // A process of another user takes no signals.
+    // A process of another user takes no signals. (In a container, process 1 may be this one.)
+    if (getpid() == 1) return 0;
     CHECK_ERR(kill(1, 0), EPERM);
     CHECK_ERR(kill(1, SIGTERM), EPERM);
     return 0;
