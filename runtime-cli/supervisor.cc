@@ -113,7 +113,7 @@ void Supervisor::ReapCarriers() {
 void Supervisor::KillAll() {
   if (machine_.group() <= 0) return;
   for (;;) {
-    kill(-machine_.group(), SIGKILL);
+    if (kill(-machine_.group(), SIGKILL) != 0) kill(machine_.group(), SIGKILL);  // before its setsid
     int status;
     const pid_t pid = waitpid(-1, &status, __WALL);
     if (pid < 0 && errno == ECHILD) return;

@@ -10,6 +10,7 @@
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/resource.h>
+#include <sys/rseq.h>
 #include <sys/stat.h>
 #include <sys/sysinfo.h>
 #include <sys/syscall.h>
@@ -220,7 +221,6 @@ void TrapMachine::Start() {
   const pid_t child = Check(fork(), "fork");
   if (child == 0) EnterKernel();
   group_ = child;
-  setpgid(child, child);  // the child does the same: whoever comes first
   broker_.CloseContainerEnd();
 }
 
@@ -256,6 +256,14 @@ void TrapMachine::EnterKernel() {
     from = unsigned(kept[i]) + 1;
   }
   close_range(from, ~0u, 0);
+
+  // What the C library told the host about memory that goes away.
+  char* const rseq = static_cast<char*>(__builtin_thread_pointer()) + __rseq_offset;
+  if (__rseq_size > 0 && syscall(SYS_rseq, rseq, 32, RSEQ_FLAG_UNREGISTER, RSEQ_SIG) != 0 &&
+      syscall(SYS_rseq, rseq, __rseq_size, RSEQ_FLAG_UNREGISTER, RSEQ_SIG) != 0)
+    fail("rseq");
+  syscall(SYS_set_tid_address, nullptr);
+  syscall(SYS_set_robust_list, nullptr, 24);
 
   const int memory = boot_->memory_fd;
   const bool keys = boot_->has_protection_keys;
