@@ -1,8 +1,9 @@
 #include "vfs/devfs/devices.h"
+#include "vfs/erofs/erofs.h"
 #include "vfs/ramfs/ramfs.h"
 
-// What mount(2) knows and /proc/filesystems lists: one line for each file system. Images, overlays
-// and shared host directories are mounted by the kernel while it boots, not by name.
+// What mount(2) knows and /proc/filesystems lists: one line for each file system. Overlays and
+// shared host directories are mounted by the kernel while it boots, not by name.
 namespace zrun::vfs {
 namespace {
 
@@ -11,6 +12,7 @@ constexpr FileSystemType kFileSystemTypes[] = {
     {"ramfs", false, MountRamfs},
     {"devtmpfs", false, MountDevFs},
     {"devpts", false, MountDevPts},
+    {"erofs", true, MountErofs},
 };
 
 }  // namespace
