@@ -14,24 +14,20 @@ KernelObject::KernelObject(ObjectType type, Signals initial)
 
 KernelObject::~KernelObject() { DCHECK(handle_count_.load(std::memory_order_relaxed) == 0); }
 
-void KernelObject::AddObserver(SignalObserver& observer, Signals wanted) {
-  {
-    MutexLock lock(signal_lock_);
-    observer.wanted_ = wanted;
-    observers_.PushBack(observer);
-    // Before the signals are read: UpdateSignals() does it the other way round, so one sees the other.
-    observer_count_.fetch_add(1, std::memory_order_seq_cst);
-    const Signals stored = Signals(signals_.load(std::memory_order_seq_cst));
-    if (HasAny(stored, wanted)) {
-      observer.OnSignals(stored & wanted);
-      return;
-    }
-  }
-  // An object that computes its signals may need locks for that.
-  const Signals computed = signals();
-  if (!HasAny(computed, wanted)) return;
+void KernelObject::AddObserverUnchecked(SignalObserver& observer, Signals wanted) {
   MutexLock lock(signal_lock_);
-  if (observer.is_linked()) observer.OnSignals(computed & wanted);
+  observer.wanted_ = wanted;
+  observers_.PushBack(observer);
+  // Before signals are looked at: who raises one does it the other way round, so one sees the other.
+  observer_count_.fetch_add(1, std::memory_order_seq_cst);
+}
+
+void KernelObject::AddObserver(SignalObserver& observer, Signals wanted) {
+  AddObserverUnchecked(observer, wanted);
+  const Signals active = signals() & wanted;  // computed without the lock: the object may need others
+  if (active == Signals::kNone) return;
+  MutexLock lock(signal_lock_);
+  if (observer.is_linked()) observer.OnSignals(active);
 }
 
 void KernelObject::RemoveObserver(SignalObserver& observer) {
@@ -43,6 +39,7 @@ void KernelObject::RemoveObserver(SignalObserver& observer) {
 
 void KernelObject::UpdateSignals(Signals clear, Signals set) {
   uint32_t old = signals_.load(std::memory_order_relaxed);
+  // The order against |observer_count_| is AddObserver's turned round.
   while (!signals_.compare_exchange_weak(old, (old & ~uint32_t(clear)) | uint32_t(set),
                                          std::memory_order_seq_cst)) {
   }

@@ -31,9 +31,11 @@ class KernelObject : public RefCounted<KernelObject> {
   uint32_t handle_count() const { return handle_count_.load(std::memory_order_acquire); }
   ObjectType type() const { return type_; }
   // What is set now. Objects whose state lies elsewhere may compute it.
-  virtual Signals signals() const { return Signals(signals_.load(std::memory_order_acquire)); }
+  virtual Signals signals() const { return Signals(signals_.load()); }
   // Calls observer->OnSignals() at once if any of |wanted| already holds.
   void AddObserver(SignalObserver& observer, Signals wanted) EXCLUDES(signal_lock_);
+  // Only what happens from now on: who calls it looks at signals() himself, afterwards.
+  void AddObserverUnchecked(SignalObserver& observer, Signals wanted) EXCLUDES(signal_lock_);
   // After it returns the observer is not, and will not be, called.
   void RemoveObserver(SignalObserver& observer) EXCLUDES(signal_lock_);
 

@@ -1,0 +1,80 @@
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "hal/address_space.h"
+#include "hal/clock.h"
+#include "hal/devices.h"
+#include "hal/thread.h"
+#include "hal/user_context.h"
+
+// What tests may ask of the hosted machine, and make it do.
+namespace zrun::hal::fake {
+
+// ---- Memory
+inline constexpr uint64_t kRamSize = uint64_t{256} << 20;
+// Whether RAM behaves as the trap machine's (fresh frames are zero, objects reserve whole runs) or as real
+// RAM (the default: frames hold garbage). Only while nothing is allocated.
+void SetSparseRam(bool sparse);
+// The host's view of any bank; null if the address names nothing.
+std::byte* PhysToPointer(paddr_t address);
+void SetImage(std::vector<std::byte> image);
+
+// ---- Address spaces: translations page by page.
+class Space final : public AddressSpace {
+ public:
+  struct Translation {
+    paddr_t frame;
+    Access access;
+  };
+  Result<void> MapShared(vaddr_t base, std::span<const PhysRange> frames, Access access) override;
+  Result<void> Protect(VirtRange range, Access access) override;
+  Result<void> Unmap(VirtRange range) override;
+  Result<void> UnmapAll() override;
+  std::optional<Translation> Find(vaddr_t address);
+  size_t page_count();
+  // Copies to or from guest memory, as the processor would: stops at the first byte that faults. Holding
+  // the lock throughout, as an Unmap on a real machine waits for all processors.
+  size_t Touch(vaddr_t address, size_t size, Access access,
+                 const std::function<void(std::byte* memory, size_t done, size_t bytes)>& use);
+
+ private:
+  std::mutex mutex_;
+  std::map<vaddr_t, Translation> pages_;
+};
+// Runs the calling thread in |space| (null: in none).
+void EnterSpace(AddressSpace* space);
+// The guest: called by Run() on the thread that set it. Without one Run() waits for a kick.
+void SetGuest(std::function<Trap(Registers&)> guest);
+
+// ---- Threads
+// How many that StartThread() made are alive; waits until they are no more than |count|.
+size_t LiveThreads();
+void AwaitThreads(size_t count);
+
+// ---- Clocks
+// From then on time stands still, but for AdvanceClock().
+void FreezeClock();
+void ThawClock();
+void AdvanceClock(Nanoseconds by);
+
+// ---- Devices
+void SetInput(std::string_view bytes, bool end_of_file);
+std::string TakeOutput(unsigned stream);
+void SetStreamKind(unsigned stream, StreamKind kind);
+void SetWindowSize(WindowSize size);
+void SetCommandLine(std::string text);
+void SendEvent(const MachineEvent& event);
+std::string TakeConsole();
+
+// ---- Host files
+void AddVolume(const std::string& directory, const std::string& target, bool read_only);
+void RemoveVolumes();
+
+}  // namespace zrun::hal::fake
