@@ -151,6 +151,26 @@ void ShowStruct(TextSink& out, UserMemory memory, uint64_t address, size_t count
   if (count > 1) out.Append("]");
 }
 
+void ShowSocketAddress(TextSink& out, UserMemory memory, uint64_t address, uint64_t size) {
+  constexpr uint16_t kUnix = 1;
+  const auto family = memory.Read(UserPtr<const uint16_t>(address));
+  if (size < sizeof(uint16_t) || !family.ok()) return ShowAddress(out, address);
+  out.Append("{sa_family=");
+  ShowNamed(out, "SocketDomain", family.value());
+  if (family.value() == kUnix) {
+    std::array<char, 108> path;
+    const auto part = std::span(path).first(std::min<uint64_t>(size - 2, path.size()));
+    if (memory.ReadArray(part, UserPtr<const char>(address + 2)).ok()) {
+      std::string_view text(part.data(), part.size());
+      const bool is_abstract = !text.empty() && text.front() == 0;
+      if (is_abstract) text.remove_prefix(1);
+      out.Append(is_abstract ? ", sun_path=@" : ", sun_path=");
+      ShowText(out, text.substr(0, is_abstract ? text.npos : text.find('\0')), path.size());
+    }
+  }
+  out.Append("}");
+}
+
 void ShowVectors(TextSink& out, TraceContext& context, uint64_t address, uint64_t count) {
   const bool with_text = context.call.find("write") != std::string_view::npos ||
                          context.call == "vmsplice" || context.succeeded();
@@ -207,6 +227,10 @@ bool ShowPointed(TextSink& out, TraceContext& context, const TraceParameter& par
   if (parameter.name == "envp" || parameter.name == "environment")
     return CountStrings(out, context.memory, address), true;
   if (!filled) return false;
+  if (parameter.name == "address") {
+    if (pointer.input) return ShowSocketAddress(out, context.memory, address, next), true;
+    return false;
+  }
   if (target == "std::byte" || target == "char") {
     ShowBytes(out, context.memory, address, pointer.input ? next : context.result->value());
     return true;
