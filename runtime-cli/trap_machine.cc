@@ -61,11 +61,15 @@ VdsoRange FindVdso() {
   return range;
 }
 
-// The first processor's paragraph; the kernel repeats it.
-std::string ReadCpuInfo() {
+// /proc/cpuinfo, from the first processor's paragraph: reading all of it takes long on large hosts.
+std::string ReadCpuInfo(unsigned processors) {
   std::ifstream file("/proc/cpuinfo");
+  std::string first;
+  for (std::string line; std::getline(file, line) && !line.empty();)
+    if (!line.starts_with("processor")) first += line + '\n';
   std::string text;
-  for (std::string line; std::getline(file, line) && !line.empty();) text += line + '\n';
+  for (unsigned i = 0; i < std::min(processors, 256u); i++)
+    text += "processor\t: " + std::to_string(i) + '\n' + first + '\n';
   return text;
 }
 
@@ -141,7 +145,8 @@ void TrapMachine::LoadKernel() {
   uint64_t end = 0;
   for (const auto& segment : kernel_.segments()) end = std::max(end, segment.address + segment.memory_size);
   boot_address_ = RoundUp(end);
-  size_t text = config_.command_line.size() + 65536;
+  cpuinfo_ = ReadCpuInfo(uint32_t(std::max(1L, sysconf(_SC_NPROCESSORS_ONLN))));
+  size_t text = config_.command_line.size() + cpuinfo_.size() + kPage;
   for (const auto& volume : config_.volumes) text += volume.target.size() + 1;
   boot_size_ = RoundUp(sizeof(hal::BootRecord) + text);
   void* mapped = mmap(nullptr, boot_size_, PROT_READ | PROT_WRITE, MAP_SHARED, memory_.get(),
@@ -203,7 +208,7 @@ void TrapMachine::FillBootRecord() {
                                           volume.read_only);
     boot.volumes[boot.volume_count++] = {root, node, volume.read_only, AddText(volume.target)};
   }
-  boot.cpuinfo = AddText(ReadCpuInfo());
+  boot.cpuinfo = AddText(cpuinfo_);
   boot.command_line = AddText(config_.command_line);
   boot.command_line_size = uint32_t(config_.command_line.size());
 

@@ -53,6 +53,7 @@ class TrapMachine {
   uint32_t AddText(const std::string& text);
 
   TrapMachineConfig config_;
+  std::string cpuinfo_;
   KernelImage kernel_;
   Broker broker_;
   UniqueFd memory_, event_;
