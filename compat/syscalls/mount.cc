@@ -1,0 +1,196 @@
+// Mounts.
+#include "vfs/mount.h"
+
+#include "compat/path_argument.h"
+#include "compat/syscall_table.h"
+
+namespace zrun::compat {
+namespace {
+
+using vfs::Mount;
+using vfs::MountFlags;
+using vfs::Path;
+using vfs::WalkFlags;
+
+constexpr size_t kDataMax = 4096;
+constexpr uint64_t kMagic = 0xc0ed0000, kMagicMask = 0xffff0000;  // MS_MGC_VAL of old programs
+constexpr MountBits kPropagation =
+    MountBits::kShared | MountBits::kPrivate | MountBits::kSlave | MountBits::kUnbindable;
+
+bool MayMount(Task& task) { return task.Has(vfs::Capability::kSysAdmin); }
+
+Result<String> ReadOptional(Task& task, UserCString text) {
+  if (text.address == 0) return String();
+  return task.memory().ReadString(text, kDataMax);
+}
+
+MountFlags FlagsOf(MountBits bits) {
+  constexpr uint32_t kKept =
+      uint32_t(MountFlags::kReadOnly | MountFlags::kNoSuid | MountFlags::kNoDev |
+               MountFlags::kNoExec | MountFlags::kNoAtime | MountFlags::kNoDirAtime);
+  auto flags = MountFlags(uint32_t(bits) & kKept);
+  if (!HasAny(bits, MountBits::kNoAtime | MountBits::kStrictAtime)) flags |= MountFlags::kRelAtime;
+  return flags;
+}
+
+bool IsMountRoot(const Path& path) { return path.mount && path.mount->root() == path.dentry; }
+
+SyscallResult Remount(const Path& where, MountBits bits) {
+  if (!IsMountRoot(where)) return Errno::kEINVAL;
+  where.mount->set_flags(FlagsOf(bits));
+  return 0;
+}
+
+// We have no peer groups, so every mount is private and stays so.
+SyscallResult ChangePropagation(const Path& where, MountBits bits) {
+  const uint64_t kinds = uint64_t(bits & kPropagation);
+  if ((kinds & (kinds - 1)) != 0) return Errno::kEINVAL;
+  if (!HasOnly(bits, kPropagation | MountBits::kRecursive | MountBits::kSilent))
+    return Errno::kEINVAL;
+  if (!IsMountRoot(where)) return Errno::kEINVAL;
+  return 0;
+}
+
+bool IsBelow(RefPtr<vfs::Dentry> dentry, const RefPtr<vfs::Dentry>& ancestor) {
+  for (;;) {
+    if (dentry == ancestor) return true;
+    if (dentry->is_root()) return false;
+    dentry = dentry->parent();
+  }
+}
+
+class Gather final : public vfs::MountNamespace::Visitor {
+ public:
+  void Visit(Mount& mount) override {
+    if (!mounts.PushBack(RefPtr<Mount>(&mount)).ok()) complete = false;
+  }
+  Vector<RefPtr<Mount>> mounts;
+  bool complete = true;
+};
+
+Result<RefPtr<Mount>> CloneMount(const Mount& mount, RefPtr<vfs::Dentry> root) {
+  return Mount::Create(RefPtr<vfs::FileSystem>(&mount.file_system()), std::move(root),
+                       mount.flags(), mount.source());
+}
+
+// MS_BIND|MS_REC: what is mounted below |from| appears below its copy too. Mounts come in the order
+// they were made, so a parent's copy is there before its children need it.
+Result<void> BindBelow(vfs::MountNamespace& mounts, const Path& from, RefPtr<Mount> top) {
+  struct Copy {
+    RefPtr<Mount> original, copy;
+  };
+  Gather gather;
+  mounts.ForEach(gather);
+  if (!gather.complete) return Errno::kENOMEM;
+  Vector<Copy> copies;
+  TRY(copies.PushBack({from.mount, std::move(top)}));
+  for (const auto& mount : gather.mounts) {
+    const Path place = mount->mount_point();
+    if (!place) continue;
+    for (size_t i = 0; i < copies.size(); i++) {
+      if (place.mount != copies[i].original) continue;
+      if (i == 0 && !IsBelow(place.dentry, from.dentry)) break;
+      auto copy = TRY(CloneMount(*mount, mount->root()));
+      TRY(mounts.Attach({copies[i].copy, place.dentry}, copy));
+      TRY(copies.PushBack({mount, std::move(copy)}));
+      break;
+    }
+  }
+  return {};
+}
+
+SyscallResult Bind(Task& task, const Path& where, UserCString source, MountBits bits) {
+  const auto from = TRY(ResolvePath(task, Fd{kAtFdCwd}, source, WalkFlags::kNone));
+  if (!from.mount) return Errno::kEINVAL;
+  auto& mounts = task.fs().mounts();
+  auto mount = TRY(CloneMount(*from.mount, from.dentry));
+  TRY(mounts.Attach(where, mount));
+  if (HasAny(bits, MountBits::kRecursive)) TRY(BindBelow(mounts, from, std::move(mount)));
+  return 0;
+}
+
+SyscallResult MountNew(Task& task, const Path& where, UserCString source, UserCString type,
+                       MountBits bits, std::string_view options) {
+  if (type.address == 0) return Errno::kEINVAL;
+  const String type_name = TRY(task.memory().ReadString(type, kDataMax));
+  const String source_name = TRY(ReadOptional(task, source));
+  const auto* file_system_type = vfs::FindFileSystemType(type_name);
+  if (!file_system_type) return Errno::kENODEV;
+  auto file_system = TRY(file_system_type->mount(source_name, options));
+  const std::string_view shown = source_name.empty() ? "none" : source_name.view();
+  auto mount = TRY(Mount::CreateFor(std::move(file_system), FlagsOf(bits), shown));
+  TRY(task.fs().mounts().Attach(where, std::move(mount)));
+  return 0;
+}
+
+}  // namespace
+
+SyscallResult sys_mount(Task& task, UserCString source, UserCString target, UserCString type,
+                        MountBits bits, UserCString data) {
+  using enum MountBits;
+  if ((uint64_t(bits) & kMagicMask) == kMagic) bits = MountBits(uint64_t(bits) & ~kMagicMask);
+  const String options = TRY(ReadOptional(task, data));
+  const auto where = TRY(ResolvePath(task, Fd{kAtFdCwd}, target, WalkFlags::kNone));
+  if (!MayMount(task)) return Errno::kEPERM;
+  if (HasAny(bits, kRemount)) return Remount(where, bits);
+  if (HasAny(bits, kBind)) return Bind(task, where, source, bits);
+  if (HasAny(bits, kPropagation)) return ChangePropagation(where, bits);
+  if (HasAny(bits, kMove)) {
+    const auto from = TRY(ResolvePath(task, Fd{kAtFdCwd}, source, WalkFlags::kNone));
+    TRY(task.fs().mounts().Move(from, where));
+    return 0;
+  }
+  return MountNew(task, where, source, type, bits, options);
+}
+
+SyscallResult sys_umount2(Task& task, UserCString target, UmountFlags flags) {
+  using enum UmountFlags;
+  if (!HasOnly(flags, kForce | kDetach | kExpire | UmountFlags::kNoFollow)) return Errno::kEINVAL;
+  if (HasAny(flags, kExpire) && HasAny(flags, kForce | kDetach)) return Errno::kEINVAL;
+  const auto walk = HasAny(flags, UmountFlags::kNoFollow) ? WalkFlags::kNoFollow : WalkFlags::kNone;
+  const auto where = TRY(ResolvePath(task, Fd{kAtFdCwd}, target, walk));
+  if (!MayMount(task)) return Errno::kEPERM;
+  if (!IsMountRoot(where)) return Errno::kEINVAL;
+  // The mark that a second MNT_EXPIRE looks for is never there: every look counts as use.
+  if (HasAny(flags, kExpire)) return Errno::kEAGAIN;
+  TRY(task.fs().mounts().Detach(where, HasAny(flags, kDetach)));
+  return 0;
+}
+
+SyscallResult sys_pivot_root(Task& task, UserCString new_root, UserCString put_old) {
+  if (!MayMount(task)) return Errno::kEPERM;
+  const auto root = TRY(ResolvePath(task, Fd{kAtFdCwd}, new_root, WalkFlags::kDirectory));
+  const auto old = TRY(ResolvePath(task, Fd{kAtFdCwd}, put_old, WalkFlags::kDirectory));
+  const Path before = task.fs().root();
+  TRY(task.fs().mounts().Pivot(root, old));
+  // Processes whose root or working directory was the old root move to the new one.
+  for (int32_t pid = 0;;) {
+    RefPtr<ThreadGroup> group;
+    {
+      MutexLock lock(task.kernel().lock());
+      pid = task.kernel().pids().NextGroup(pid);
+      if (pid < 0) break;
+      group = RefPtr<ThreadGroup>(task.kernel().pids().FindGroup(pid++));
+    }
+    const auto member = group->AnyTask();
+    const auto fs = member ? member->ShareFs() : nullptr;
+    if (!fs) continue;
+    if (fs->root() == before) fs->SetRoot(root);
+    if (fs->cwd() == before) fs->SetCwd(root);
+  }
+  return 0;
+}
+
+// File systems here have no lasting handles for files; callers fall back to names.
+SyscallResult sys_name_to_handle_at(Task& task, Fd directory, UserCString path, UserAddr handle,
+                                    UserAddr mount_id, AtFlags flags) {
+  static_cast<void>(handle), static_cast<void>(mount_id);
+  if (!HasOnly(flags, AtFlags::kSymlinkFollow | AtFlags::kEmptyPath)) return Errno::kEINVAL;
+  const auto walk =
+      HasAny(flags, AtFlags::kSymlinkFollow) ? WalkFlags::kNone : WalkFlags::kNoFollow;
+  const auto empty = HasAny(flags, AtFlags::kEmptyPath) ? WalkFlags::kEmptyPath : WalkFlags::kNone;
+  TRY(ResolvePath(task, directory, path, walk | empty));
+  return Errno::kEOPNOTSUPP;
+}
+
+}  // namespace zrun::compat
