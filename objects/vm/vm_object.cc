@@ -203,9 +203,10 @@ Result<void> VmObject::Decommit(uint64_t offset, uint64_t size) {
     if (offset >= last) return {};
     begin = RoundUp(offset);
     end = last == limit ? RoundUp(last) : RoundDown(last);
-    if (begin >= end) return ZeroLocked(offset, last);
+    if (begin > end) return ZeroLocked(offset, last);  // inside one page
     TRY(ZeroLocked(offset, begin));
-    if (last > end) TRY(ZeroLocked(end, last));
+    TRY(ZeroLocked(end, last));
+    if (begin == end) return {};
     CancelFills(begin, end);
     // Frames that stay where they are need not be taken out of mappings, nor do runs break up.
     if (hal::FreshFramesAreZero() && !shares_frames_ && !source_) return DiscardInPlace(begin, end);
