@@ -1,7 +1,6 @@
 #pragma once
 #include <algorithm>
 #include <bit>
-#include <cstring>
 
 #include "base/ref_ptr.h"
 #include "vfs/data_buffer.h"
@@ -22,7 +21,7 @@ class ByteRing {
     while (!bytes.empty()) {
       std::span<std::byte> gap = Gap();
       const size_t piece = std::min(gap.size(), bytes.size());
-      memcpy(gap.data(), bytes.data(), piece);
+      __builtin_memcpy(gap.data(), bytes.data(), piece);
       size_ += piece;
       bytes = bytes.subspan(piece);
     }
@@ -85,8 +84,8 @@ class ByteRing {
     std::unique_ptr<std::byte[]> data(new (std::nothrow) std::byte[capacity]);
     if (!data) return Errno::kENOMEM;
     const size_t first = front().size();
-    if (size_ > 0) memcpy(data.get(), data_.get() + start_, first);
-    if (size_ > first) memcpy(data.get() + first, data_.get(), size_ - first);
+    if (size_ > 0) __builtin_memcpy(data.get(), data_.get() + start_, first);
+    if (size_ > first) __builtin_memcpy(data.get() + first, data_.get(), size_ - first);
     data_ = std::move(data);
     capacity_ = capacity;
     start_ = 0;

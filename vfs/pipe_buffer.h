@@ -1,5 +1,4 @@
 #pragma once
-#include <cstring>
 
 #include "base/ref_ptr.h"
 #include "base/vector.h"

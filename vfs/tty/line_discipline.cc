@@ -62,7 +62,7 @@ size_t LineDiscipline::Process(uint8_t c, uint8_t out[8]) {
       const unsigned spaces = 8 - column_ % 8;
       column_ += spaces;
       if ((termios_.oflag & kTabDelay) != kTab3) return 1;
-      memset(out, ' ', spaces);
+      __builtin_memset(out, ' ', spaces);
       return spaces;
     }
     case '\b':
