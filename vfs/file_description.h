@@ -68,6 +68,8 @@ class FileDescription : public KernelObject {
     return hal::Deadline::Never();
   }
   virtual Result<size_t> ReadExpired(DataSink&) { return 0; }
+  // False for files that are always ready: poll says so, epoll refuses them (EPERM).
+  virtual bool can_wait() const { return true; }
   // close(2) of one descriptor of process |owner| (POSIX locks, dnotify); the last close is
   // OnZeroHandles.
   virtual void OnClose(const void* owner);

@@ -24,6 +24,7 @@ class Port::Entry final : public RefCounted<Entry>,
   Signals wanted = Signals::kNone;
   PortMode mode = PortMode::kLevel;
   uint64_t cookie = 0;
+  uint32_t tag = 0;
   bool armed = true;      // not a one-shot that has fired
   bool gone = false;      // removed, or its object closed
   uint64_t harvest = 0;   // the last that has looked at it
@@ -40,18 +41,21 @@ void Port::Entry::OnClosed() {
   port.closed_.PushBack(*this);
 }
 
+Port::Port() : KernelObject(kType) {}
 Port::~Port() { RemoveAll(); }
+Result<RefPtr<Port>> Port::Create() { return MakeRef<Port>(); }
 
 // ---- Who is observed
 
 Result<void> Port::Add(RefPtr<KernelObject> object, uint64_t key, Signals wanted, PortMode mode,
-                       uint64_t cookie) {
+                       uint64_t cookie, uint32_t tag) {
   DropClosed();
   KernelObject* const observed = object.get();
   RefPtr<Entry> entry = TRY(MakeRef<Entry>(*this, std::move(object), key));
   entry->wanted = wanted | Signals::kError | Signals::kPeerClosed;
   entry->mode = mode;
   entry->cookie = cookie;
+  entry->tag = tag;
   {
     MutexLock lock(lock_);
     if (entries_.Find(Name{observed, key})) return Errno::kEEXIST;
@@ -78,7 +82,7 @@ Result<RefPtr<Port::Entry>> Port::Find(const KernelObject& object, uint64_t key)
 }
 
 Result<void> Port::Modify(const KernelObject& object, uint64_t key, Signals wanted, PortMode mode,
-                          uint64_t cookie) {
+                          uint64_t cookie, uint32_t tag) {
   DropClosed();
   RefPtr<Entry> entry;
   {
@@ -91,6 +95,7 @@ Result<void> Port::Modify(const KernelObject& object, uint64_t key, Signals want
       entry->wanted = wanted | Signals::kError | Signals::kPeerClosed;
       entry->mode = mode;
       entry->cookie = cookie;
+      entry->tag = tag;
       entry->armed = true;
       if (entry->is_ready()) ready_.Remove(*entry);
     }
@@ -197,7 +202,7 @@ size_t Port::Harvest(std::span<PortPacket> packets) {
     if (active == Signals::kNone) continue;  // its cause has gone; the next one queues it again
     MutexLock lock(ready_lock_);
     if (entry->gone || !entry->armed) continue;
-    packets[count++] = {active, entry->cookie};
+    packets[count++] = {active, entry->cookie, entry->tag};
     if (HasAny(entry->mode, PortMode::kOneShot)) {
       entry->armed = false;
       if (entry->is_ready()) ready_.Remove(*entry);
@@ -230,6 +235,11 @@ Result<size_t> Port::Wait(std::span<PortPacket> packets, hal::Deadline deadline,
     MutexLock lock(ready_lock_);
     if (waiter.is_linked()) waiters_.Remove(waiter);
   }
+}
+
+size_t Port::Collect(std::span<PortPacket> packets) {
+  DropClosed();
+  return Harvest(packets);
 }
 
 Signals Port::signals() const {

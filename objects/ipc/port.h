@@ -24,6 +24,7 @@ namespace zrun {
 struct PortPacket {
   Signals active;    // those of the wanted ones that are set
   uint64_t cookie;
+  uint32_t tag = 0;  // the entry's, as the cookie
 };
 
 // Collects the signals of many objects: what epoll is made of. An entry is named by its object and a number
@@ -35,15 +36,15 @@ struct PortPacket {
 class Port final : public KernelObject {
  public:
   static constexpr ObjectType kType = ObjectType::kPort;
-  static Result<RefPtr<Port>> Create() { return MakeRef<Port>(); }
+  static Result<RefPtr<Port>> Create();
   ~Port() override;
 
   // EEXIST.
   Result<void> Add(RefPtr<KernelObject> object, uint64_t key, Signals wanted, PortMode mode,
-                   uint64_t cookie) EXCLUDES(lock_);
+                   uint64_t cookie, uint32_t tag = 0) EXCLUDES(lock_);
   // ENOENT. Arms a one-shot entry again.
   Result<void> Modify(const KernelObject& object, uint64_t key, Signals wanted, PortMode mode,
-                      uint64_t cookie) EXCLUDES(lock_);
+                      uint64_t cookie, uint32_t tag = 0) EXCLUDES(lock_);
   Result<void> Remove(const KernelObject& object, uint64_t key) EXCLUDES(lock_);
   // The mode of an entry, or ENOENT.
   Result<PortMode> ModeOf(const KernelObject& object, uint64_t key) EXCLUDES(lock_);
@@ -52,6 +53,9 @@ class Port final : public KernelObject {
   // At least one packet, or ETIMEDOUT, or EINTR if the thread was kicked. One packet per entry. EINVAL for no room.
   Result<size_t> Wait(std::span<PortPacket> packets, hal::Deadline deadline,
                       hal::Interruptible interruptible = hal::Interruptible::kYes) EXCLUDES(lock_);
+
+  // The same without sleeping: 0 if there is nothing to tell.
+  size_t Collect(std::span<PortPacket> packets) EXCLUDES(lock_);
 
   // Reads signals of the entries that may be ready: call it with no lock held that those need.
   Signals signals() const override;
@@ -85,7 +89,7 @@ class Port final : public KernelObject {
     hal::Thread* thread;
   };
 
-  Port() : KernelObject(kType) {}
+  Port();
   void OnZeroHandles() override { RemoveAll(); }
   void Queue(Entry& entry) EXCLUDES(ready_lock_);
   void Observe(Entry& entry);
