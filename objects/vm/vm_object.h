@@ -69,6 +69,8 @@ class VmObject final : public KernelObject {
   // The first offset >= |offset| that is data (or hole): SEEK_DATA, SEEK_HOLE. ENXIO past the end.
   Result<uint64_t> SeekData(uint64_t offset, bool data) EXCLUDES(lock_);
   uint64_t committed_bytes() const EXCLUDES(lock_);
+  // Whether somebody can write to it through a shared mapping, now or after mprotect (F_SEAL_WRITE).
+  bool HasWritableMapping() EXCLUDES(lock_);
 
   // Reads the pages of the range that are not there yet from the source. EIO or whatever it said.
   Result<void> FillPages(uint64_t offset, uint64_t size) EXCLUDES(lock_);

@@ -128,6 +128,14 @@ bool VmObject::HasSharedMapping() {
   return false;
 }
 
+bool VmObject::HasWritableMapping() {
+  MutexLock lock(lock_);
+  for (VmMapping& mapping : mappings_) {
+    if (!mapping.is_private() && HasAny(mapping.info.max_access, hal::Access::kWrite)) return true;
+  }
+  return false;
+}
+
 void VmObject::FreeRuns(PageRunList& runs, bool shared) {
   while (PageRun* run = runs.PopFront()) {
     if (!shared) {

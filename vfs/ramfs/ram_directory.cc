@@ -148,7 +148,7 @@ void RamDirectory::Adopted(const RamVnode& child, int sign) {
   if (child.type() != VnodeType::kDirectory) return;
   if (sign > 0) {
     static_cast<void>(AddLink());
-  } else {
+  } else if (links() > 2) {
     RemoveLink();
   }
 }
@@ -184,9 +184,9 @@ Result<RefPtr<RamVnode>> RamDirectory::MakeNode(uint32_t mode, uint64_t rdev, ui
     case VnodeType::kRegular:
       return RamRegular::Create(fs_, mode, uid, gid);
     case VnodeType::kDirectory:
-      return RefPtr<RamVnode>(TRY(CreateDirectory(mode, uid, gid)));
+      return RefPtr<RamVnode>(TRY(RamDirectory::Create(fs_, mode, uid, gid)));
     case VnodeType::kCharDevice:
-      if (rdev == 0 && !AllowsWhiteoutNodes()) return Errno::kEPERM;
+      if (rdev == 0 && !fs_.allows_whiteout_nodes()) return Errno::kEPERM;
       [[fallthrough]];
     case VnodeType::kBlockDevice:
     case VnodeType::kFifo:
@@ -275,7 +275,7 @@ Result<void> RamDirectory::Rename(std::string_view name, Vnode& moved_vnode, Vno
   RamDirectory& to = static_cast<RamDirectory&>(new_parent);
   RefPtr<RamVnode> moved, victim, whiteout;  // dropped without the lock
   if (flags & kRenameWhiteout) {
-    if (!AllowsWhiteoutNodes()) return Errno::kEINVAL;
+    if (!fs_.allows_whiteout_nodes()) return Errno::kEINVAL;
     whiteout = TRY(RamSpecial::Create(fs_, kModeChar, 0, 0, 0));
     TRY(whiteout->AddLink());
   }

@@ -47,10 +47,6 @@ class RamDirectory : public RamVnode {
   virtual Result<void> VisitBelow(NameVisitor&) { return {}; }
   // Cursors from kBelowCursor on.
   virtual Result<void> ReadBelow(uint64_t /*cursor*/, DirentSink&) { return {}; }
-  virtual bool AllowsWhiteoutNodes() const { return true; }
-  virtual Result<RefPtr<RamDirectory>> CreateDirectory(uint32_t mode, uint32_t uid, uint32_t gid) {
-    return Create(fs_, mode, uid, gid);
-  }
   static constexpr uint64_t kBelowCursor = uint64_t{1} << 60;
   // Whether the directory itself says something about |name|: an entry or a whiteout.
   bool Overrides(std::string_view name);

@@ -31,6 +31,8 @@ class RamFileSystem : public FileSystem {
   // Bytes in use, whole pages; files tell how they change.
   void ChargeBytes(int64_t delta) { bytes_.fetch_add(uint64_t(delta), std::memory_order_relaxed); }
   uint64_t free_bytes() const;
+  // Whether a guest may make the device node that stands for a whiteout.
+  virtual bool allows_whiteout_nodes() const { return true; }
   // Guards all directories of this file system: who is where, and what is removed.
   Mutex& tree_lock() { return tree_lock_; }
   // Drops the reference, without recursion however deep the tree below is.

@@ -224,6 +224,8 @@ Result<void> RamRegular::AddSeals(uint32_t seals) {
   // fcntl(2): who may not become executable any more may not be changed either.
   if ((seals & FileSeal::kExec) && (TRY(GetOwnership()).mode & 0111))
     seals |= FileSeal::kShrink | FileSeal::kGrow | FileSeal::kWrite | FileSeal::kFutureWrite;
+  if ((seals & FileSeal::kWrite) && contents() && contents()->HasWritableMapping())
+    return Errno::kEBUSY;
   seals_.fetch_or(seals, std::memory_order_acq_rel);
   return {};
 }

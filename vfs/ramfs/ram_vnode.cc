@@ -31,7 +31,8 @@ void RamVnode::AdoptAttributes(const Attributes& attributes) {
   mode_ = (attributes.mode & ~kModeTypeMask) | ModeOfType(type_);
   uid_ = attributes.uid;
   gid_ = attributes.gid;
-  links_ = attributes.links;
+  // An image may say anything; a file that is found has a name.
+  links_ = std::max(attributes.links, type_ == VnodeType::kDirectory ? 2u : 1u);
   atime_ = attributes.atime;
   mtime_ = attributes.mtime;
   ctime_ = attributes.ctime;

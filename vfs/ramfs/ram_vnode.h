@@ -88,12 +88,12 @@ class RamLink final : public RamVnode {
 };
 
 // Devices, FIFOs and sockets.
-class RamSpecial final : public RamVnode {
+class RamSpecial : public RamVnode {
  public:
   static Result<RefPtr<RamVnode>> Create(RamFileSystem& fs, uint32_t mode, uint64_t rdev,
                                          uint32_t uid, uint32_t gid);
 
- private:
+ protected:
   template <typename T, typename... Args>
   friend Result<RefPtr<T>> zrun::MakeRef(Args&&...);
   using RamVnode::RamVnode;

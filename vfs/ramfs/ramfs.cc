@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "vfs/ramfs/ram_directory.h"
 #include "vfs/ramfs/ram_regular.h"
+#include "vfs/ramfs/ramfs_options.h"
 
 namespace zrun::vfs {
 namespace {
@@ -47,13 +48,8 @@ Result<uint32_t> ParseId(std::string_view text, unsigned base) {
   return uint32_t(number.value);
 }
 
-struct Options {
-  RamFileSystem::Limits limits;
-  RamFileSystem::RootOwner root;
-};
-
 Result<void> ApplyOption(std::string_view key, std::string_view value, bool strict,
-                         Options& options) {
+                         RamfsOptions& options) {
   if (key == "mode") {
     options.root.mode = TRY(ParseId(value, 8)) & 07777;
     return {};
@@ -79,20 +75,6 @@ Result<void> ApplyOption(std::string_view key, std::string_view value, bool stri
   return {};
 }
 
-Result<void> ParseOptions(std::string_view text, bool strict, Options& options) {
-  while (!text.empty()) {
-    const size_t comma = text.find(',');
-    const std::string_view item = text.substr(0, comma);
-    text = comma == std::string_view::npos ? std::string_view() : text.substr(comma + 1);
-    if (item.empty()) continue;
-    const size_t equals = item.find('=');
-    const std::string_view value =
-        equals == std::string_view::npos ? std::string_view() : item.substr(equals + 1);
-    TRY(ApplyOption(item.substr(0, equals), value, strict, options));
-  }
-  return {};
-}
-
 constinit std::atomic<RamFileSystem*> memfd_files{nullptr};
 
 Result<RamFileSystem*> MemfdFileSystem() {
@@ -106,19 +88,38 @@ Result<RamFileSystem*> MemfdFileSystem() {
 
 }  // namespace
 
-Result<RefPtr<FileSystem>> MountTmpfs(std::string_view, std::string_view text) {
-  Options options;
+Result<void> RamfsOptions::Parse(std::string_view text, bool strict) {
+  while (!text.empty()) {
+    const size_t comma = text.find(',');
+    const std::string_view item = text.substr(0, comma);
+    text = comma == std::string_view::npos ? std::string_view() : text.substr(comma + 1);
+    if (item.empty()) continue;
+    const size_t equals = item.find('=');
+    const std::string_view value =
+        equals == std::string_view::npos ? std::string_view() : item.substr(equals + 1);
+    TRY(ApplyOption(item.substr(0, equals), value, strict, *this));
+  }
+  return {};
+}
+
+RamfsOptions RamfsOptions::TmpfsDefaults() {
+  RamfsOptions options;
   options.root.mode = 01777;
   options.limits.bytes = hal::RoundDown(hal::TotalRam() / 2);
   options.limits.inodes = hal::TotalRam() / 2 / hal::kPageSize;
-  TRY(ParseOptions(text, true, options));
+  return options;
+}
+
+Result<RefPtr<FileSystem>> MountTmpfs(std::string_view, std::string_view text) {
+  RamfsOptions options = RamfsOptions::TmpfsDefaults();
+  TRY(options.Parse(text, true));
   return RefPtr<FileSystem>(
       TRY(RamFileSystem::Create("tmpfs", kTmpfsMagic, options.limits, options.root)));
 }
 
 Result<RefPtr<FileSystem>> MountRamfs(std::string_view, std::string_view text) {
-  Options options;
-  TRY(ParseOptions(text, false, options));
+  RamfsOptions options;
+  TRY(options.Parse(text, false));
   return RefPtr<FileSystem>(
       TRY(RamFileSystem::Create("ramfs", kRamfsMagic, options.limits, options.root)));
 }
