@@ -16,5 +16,6 @@ void AddRunCommand(CLI::App& app);
 void AddInfoCommand(CLI::App& app);
 void AddImagesCommand(CLI::App& app);
 void AddPackCommand(CLI::App& app);
+void AddConformanceCommand(CLI::App& app);
 
 }  // namespace zrun

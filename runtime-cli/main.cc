@@ -40,6 +40,7 @@ int main(int argc, char** argv) {
   zrun::AddPackCommand(app);
   zrun::AddImagesCommand(app);
   zrun::AddInfoCommand(app);
+  zrun::AddConformanceCommand(app);
   std::vector<std::string> words = Expand(app, argc, argv);
   if (words.empty()) words = {"--help"};
   std::reverse(words.begin(), words.end());  // CLI11 takes them from the back
