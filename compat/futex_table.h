@@ -30,6 +30,9 @@ struct FutexWaiter : ListNode<FutexWaiter> {
   // Where it is queued; null once it was woken. Changes with the bucket's lock held (requeueing:
   // both buckets').
   std::atomic<FutexBucket*> bucket{nullptr};
+  // The waker is done with it: only now may it go out of scope.
+  std::atomic<bool> released{true};
+  bool is_queued() const { return bucket.load(std::memory_order_acquire) != nullptr; }
 };
 
 struct FutexBucket {
@@ -46,8 +49,10 @@ class FutexTable {
   }
   // Wakes up to |count| waiters on |key| whose bitset meets |bitset|; returns how many.
   uint32_t Wake(const FutexKey& key, uint32_t count, uint32_t bitset);
-  // Takes |waiter| out wherever it is; false if it had been woken.
+  // Takes |waiter| out wherever it is; false if it had been woken. It may go out of scope then.
   bool Cancel(FutexWaiter& waiter);
+  static void Queue(FutexBucket& bucket, FutexWaiter& waiter) REQUIRES(bucket.lock);
+  static void WakeWaiter(FutexBucket& bucket, FutexWaiter& waiter) REQUIRES(bucket.lock);
 
  private:
   static constexpr int kBits = 8;

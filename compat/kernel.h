@@ -28,8 +28,10 @@ class Kernel {
   const RefPtr<Job>& job() const { return job_; }
   const RefPtr<vfs::MountNamespace>& mounts() const { return mounts_; }
 
-  // The first process; it adopts orphans, and the machine halts with it.
+  // pid 1, which adopts orphans; and the process whose end is the container's: the same, unless
+  // pid 1 is the kernel's own reaper (zrun --init), which has no threads.
   ThreadGroup* init() REQUIRES(lock_) { return init_; }
+  ThreadGroup* main() REQUIRES(lock_) { return main_; }
   hal::Nanoseconds boot_time() const { return boot_time_; }  // monotonic
 
   // uname(2). 64 characters at most.
@@ -61,6 +63,7 @@ class Kernel {
   Mutex lock_{LockRank::kKernel};
   PidTable pids_ GUARDED_BY(lock_);
   ThreadGroup* init_ GUARDED_BY(lock_) = nullptr;
+  ThreadGroup* main_ GUARDED_BY(lock_) = nullptr;
   FutexTable futexes_;
   RefPtr<Job> job_;
   RefPtr<vfs::MountNamespace> mounts_;

@@ -13,8 +13,9 @@ namespace zrun::compat {
 class MemoryContext : public RefCounted<MemoryContext> {
  public:
   static Result<RefPtr<MemoryContext>> Create(RefPtr<VmAddressRegion> region);
-  // fork: the same program in |region|.
-  Result<RefPtr<MemoryContext>> CloneFor(RefPtr<VmAddressRegion> region);
+  // fork: the same program, in a region that Adopt() will bring.
+  Result<RefPtr<MemoryContext>> CloneForFork();
+  void Adopt(RefPtr<VmAddressRegion> region) { region_ = std::move(region); }
   ~MemoryContext();
 
   VmAddressRegion& region() { return *region_; }
@@ -47,7 +48,7 @@ class MemoryContext : public RefCounted<MemoryContext> {
   template <typename T, typename... Args>
   friend Result<RefPtr<T>> zrun::MakeRef(Args&&...);
   explicit MemoryContext(RefPtr<VmAddressRegion> region);
-  const RefPtr<VmAddressRegion> region_;
+  RefPtr<VmAddressRegion> region_;
   mutable Mutex lock_{LockRank::kLeaf};
   RefPtr<vfs::FileDescription> executable_ GUARDED_BY(lock_);
 };

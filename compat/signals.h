@@ -66,12 +66,13 @@ class SignalActions : public RefCounted<SignalActions> {
   SignalAction Get(int signo) const EXCLUDES(lock_);
   // Returns the old one.
   SignalAction Set(int signo, const SignalAction& action) EXCLUDES(lock_);
-  // execve: handlers become SIG_DFL; CLONE_CLEAR_SIGHAND resets ignored ones too.
-  void Reset(bool ignored_too) EXCLUDES(lock_);
+  // execve, CLONE_CLEAR_SIGHAND: handlers become SIG_DFL, ignored signals stay ignored.
+  void Reset() EXCLUDES(lock_);
   SignalSet ignored() const EXCLUDES(lock_);  // SIG_IGN, for /proc/PID/status
   SignalSet caught() const EXCLUDES(lock_);
 
  private:
+  void CopyFrom(const SignalActions& other);
   mutable Mutex lock_{LockRank::kLeaf};
   std::array<SignalAction, abi::kSigMax> actions_ GUARDED_BY(lock_);
 };
@@ -89,6 +90,7 @@ class UserAccount : public RefCounted<UserAccount>, public ListNode<UserAccount>
 
  private:
   const uint32_t uid_;
+  bool uncounted_ = false;  // made in vain: there was one already
 };
 
 class PosixTimer;
@@ -130,7 +132,7 @@ struct TaskSignals {
   SignalSet mask;        // changed with the signal lock held; its own thread reads it without
   SignalSet saved_mask;  // restored after the handler: sigsuspend, ppoll, ...
   bool restore_mask = false;
-  SignalSet awaited;  // sigtimedwait: signals that must wake the thread though blocked
+  SignalSet real_mask;  // sigtimedwait: the mask without what it waits for; empty otherwise
   abi::StackT alternate_stack{0, abi::kSsDisable, 0, 0};
   bool OnAlternateStack(uint64_t sp) const {
     return !(alternate_stack.flags & abi::kSsAutoDisarm) && alternate_stack.size != 0 &&

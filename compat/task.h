@@ -30,6 +30,13 @@ struct RestartState {
   uint64_t arguments[6] = {};
 };
 
+// What the processor said of the last fault, for signal frames.
+struct FaultFacts {
+  uint64_t address = 0;
+  uint32_t trap_number = 0;
+  uint32_t error_code = 0;
+};
+
 // A Linux thread. The context every system call is handed. Only its own thread uses it unless a
 // method says otherwise.
 class Task final : public Thread, public ListNode<TaskListTag> {
@@ -76,12 +83,17 @@ class Task final : public Thread, public ListNode<TaskListTag> {
   Result<size_t> WaitForMany(std::span<WaitItem> items, hal::Deadline deadline);
   // Sleeps; kEINTR if a signal comes first, kETIMEDOUT (the normal end) at the deadline.
   Result<void> Sleep(hal::Deadline deadline);
+  // Sleeps until somebody Unparks the thread; for WaitQueues. kAwake may be spurious.
+  enum class Pause : uint8_t { kAwake, kTimedOut, kInterrupted };
+  Pause ParkFor(hal::Deadline deadline);
   // A signal is waiting to be delivered, or the task must end: blocking calls give up.
   bool HasPendingSignal() { return attention_.load(std::memory_order_acquire) != 0; }
   bool MustExit() const { return attention_.load(std::memory_order_acquire) & kAttendExit; }
   // Remembers how to go on; return its result from the system call.
   Errno RestartWith(SyscallResult (*resume)(Task&, const RestartState&),
                     std::initializer_list<uint64_t> arguments);
+  // restart_syscall(2).
+  SyscallResult ResumeRestarted();
 
   TaskSignals& signal_state() { return signals_; }
   // A signal from the kernel to this thread or its process, for what it did (SIGPIPE, SIGXFSZ).
@@ -90,6 +102,7 @@ class Task final : public Thread, public ListNode<TaskListTag> {
   // the call returns, or, if a signal interrupts it, until its handler has run. Kept (kEINVAL for
   // a |size| other than 8, kEFAULT); a null pointer changes nothing.
   Result<void> SetTemporaryMask(UserPtr<const uint64_t> mask, size_t size);
+  void SetTemporaryMask(SignalSet mask);
   // Sets the mask at once; never blocks SIGKILL and SIGSTOP.
   void SetMask(SignalSet mask);
 
@@ -107,6 +120,19 @@ class Task final : public Thread, public ListNode<TaskListTag> {
   }
   // Recomputes kAttendSignal after the mask or the queues changed.
   void RecomputePending() REQUIRES(group_->signal_lock);
+  // Takes the next signal of |wanted|; 0 if there is none. A timer's expects OnDelivered() when no
+  // lock is held any more.
+  int TakeSignal(SignalSet wanted, SigInfo& info, RefPtr<PosixTimer>& timer)
+      REQUIRES(group_->signal_lock);
+  // A fault of the guest's own instruction: reaches it though blocked or ignored.
+  void ForceSignal(const SigInfo& info);
+  // rt_sigreturn and exec: the registers are whole, no call is to be restarted.
+  void ForgetSyscall() { syscall_number = -1; }
+  // SIGCONT: the group's stop is over, or was called off. The lock of its signals is held.
+  void ResumeFromStop() {
+    attention_.fetch_and(~kAttendStop, std::memory_order_acq_rel);
+    Demand(kAttendSignal);
+  }
 
   // ---- Attributes. Plain ones belong to its own thread; others read the atomics.
   uint64_t clear_child_tid = 0;
@@ -130,6 +156,9 @@ class Task final : public Thread, public ListNode<TaskListTag> {
   Usage usage();
   // The system call it is in, -1 outside of one.
   int64_t syscall_number = -1;
+  FaultFacts last_fault;
+  // A buffer for an image of the vector state, aligned for it; zeroed when it is made.
+  Result<std::span<std::byte>> VectorScratch(size_t size);
   RefPtr<UserAccount> account;
 
  private:
@@ -142,12 +171,20 @@ class Task final : public Thread, public ListNode<TaskListTag> {
   void Main() override;
   void Continue() override;
   void Loop();
-  void HandleSyscall();
+  bool HandleSyscall();
   void HandleFault(const hal::Trap& trap);
   // False: the task must leave its loop.
   bool Attend();
-  bool DeliverSignals();
-  Result<Signals> ParkInterrupted();
+  void DeliverSignals();
+  void StopHere() REQUIRES(group_->signal_lock);
+  void StopByDefault(int signo);
+  // Runs a handler: false if the frame could not be made.
+  bool EnterHandler(int signo, const SigInfo& info, const SignalAction& action);
+  void EndByDefault(int signo);
+  // Decides what becomes of an interrupted call, before a handler with |flags| runs.
+  void RestartBeforeHandler(uint64_t flags);
+  void FinishSyscall(bool interrupted);
+  void RestoreMask();
 
   std::atomic<int32_t> tid_{0};
   std::atomic<uint32_t> attention_{0};
@@ -155,15 +192,16 @@ class Task final : public Thread, public ListNode<TaskListTag> {
   RefPtr<VmAddressRegion> region_;
   TaskSignals signals_;
   RestartState restart_;
+  Errno restart_error_{};    // the interrupted call's kRestart*; nothing is left to decide if 0
+  bool local_work_ = false;  // FinishSyscall has something to do
+  Vector<std::byte> vector_scratch_;
   RefPtr<VforkGate> vfork_gate_;  // opened when this task lets go of its memory
   // How it starts: set by whoever makes it.
   hal::Registers start_registers_{};
   uint64_t start_thread_pointer_ = 0;
   uint64_t child_tid_address_ = 0;  // CLONE_CHILD_SETTID
   OwnPtr<ExecPlan> exec_plan_;      // execve that goes on in a new address space
-  bool moving_ = false;             // leave the loop: Continue() goes on
-  int exit_code_ = 0;               // exit(2) of this thread alone
-  bool exit_requested_ = false;
+  int exit_status_ = 0;             // of exit(2), as wait4 gives it
 
   mutable Mutex lock_{LockRank::kTask};
   RefPtr<const vfs::Credentials> credentials_ GUARDED_BY(lock_);

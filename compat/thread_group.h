@@ -15,6 +15,17 @@ class Task;
 class PosixTimers;
 class PidFd;
 struct SiblingTag;
+
+class SignalWatcher : public ListNode<SignalWatcher> {
+ public:
+  // Called with the signal lock held.
+  virtual void OnSignalSent(int signo) = 0;
+
+ protected:
+  ~SignalWatcher() = default;
+};
+
+
 struct TaskListTag;
 
 // RLIMIT_*, <asm-generic/resource.h>.
@@ -95,6 +106,7 @@ class ThreadGroup final : public RefCounted<ThreadGroup>,
   Session& session() { return *process_group->session; }
   int exit_signal = abi::kSigChld;  // to the parent; 0: none (then only __WCLONE waits see it)
   bool is_zombie = false;
+  bool reaps_by_itself = false;  // the kernel's own pid 1: its children leave no zombies
   bool has_execed = false;     // setpgid(2): EACCES for the parent then
   bool subreaper = false;      // PR_SET_CHILD_SUBREAPER
   bool has_subreaper = false;  // an ancestor is one
@@ -125,7 +137,9 @@ class ThreadGroup final : public RefCounted<ThreadGroup>,
   bool continue_reportable GUARDED_BY(signal_lock) = false;  // WCONTINUED
   bool announce_stop GUARDED_BY(signal_lock) = false;
   bool announce_continue GUARDED_BY(signal_lock) = false;
-  WaitQueue stop_waiters GUARDED_BY(signal_lock);  // stopped threads, and exec waiting for the rest
+  uint32_t continue_count GUARDED_BY(signal_lock) = 0;  // SIGCONTs so far: a stop may come too late
+  // Told of each signal that is sent to the process or one of its threads: signalfds.
+  IntrusiveList<SignalWatcher, SignalWatcher> signal_watchers GUARDED_BY(signal_lock);
   Usage dead_usage GUARDED_BY(signal_lock);        // of threads that have ended
 
   // Default-action signals do not harm it unless the launcher sent them (pid 1; signal(7)).

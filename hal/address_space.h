@@ -13,6 +13,9 @@ struct UserLayout {
   VirtRange reserved;   // a hole in it that is the kernel's (trap), or empty
   VirtRange vdso;       // the machine's own vDSO incl. its data pages (trap: the host's), or empty
   vaddr_t vdso_header;  // AT_SYSINFO_EHDR; 0 if none
+  // Code that calls rt_sigreturn, where signal handlers return to; 0 where programs bring their own
+  // (SA_RESTORER).
+  vaddr_t sigreturn = 0;
 };
 const UserLayout& GetUserLayout();
 

@@ -1,0 +1,24 @@
+#pragma once
+#include <cstdint>
+
+#include "compat/abi/types.h"
+
+// What Linux's ABI has of its own on riscv64.
+namespace zrun::compat::abi {
+
+inline constexpr uint64_t kRestartSyscallNumber = 128;
+inline constexpr std::string_view kMachine = "riscv64";
+inline constexpr uint16_t kElfMachine = 243;  // EM_RISCV
+inline constexpr uint64_t kRedZone = 0;
+inline constexpr uint64_t kUserTop = 0x4000000000;  // Sv39
+inline constexpr bool kHasRestorer = false;
+inline constexpr bool kCloneTlsBeforeChildTid = true;
+
+// struct kernel_sigaction
+struct Sigaction {
+  uint64_t handler;
+  uint64_t flags;
+  uint64_t mask;
+};
+
+}  // namespace zrun::compat::abi

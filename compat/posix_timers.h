@@ -1,0 +1,106 @@
+#pragma once
+#include <array>
+
+#include "base/vector.h"
+#include "compat/abi/signal.h"
+#include "compat/alarm.h"
+#include "hal/clock.h"
+#include "objects/sync/mutex.h"
+
+namespace zrun::compat {
+
+class Task;
+class ThreadGroup;
+
+// A point of a timer's own clock, and how often again.
+struct TimerValue {
+  hal::Nanoseconds at = 0;  // 0: not armed
+  hal::Nanoseconds interval = 0;
+};
+
+// A POSIX timer, or one of a process's interval timers (setitimer). Guarded by its process's
+// PosixTimers lock.
+class PosixTimer final : public Alarm {
+ public:
+  static constexpr int kIntervalTimer = -1;  // as id: sends its signal without si_timerid
+  static Result<RefPtr<PosixTimer>> Create(ThreadGroup& group, int id, int clock,
+                                           const abi::SigEvent& event);
+  // The signal it had queued has been taken: arms it again and tells how often it expired
+  // meanwhile. No lock held.
+  void OnDelivered(abi::SigInfo& info);
+
+ private:
+  friend class PosixTimers;
+  template <typename T, typename... Args>
+  friend Result<RefPtr<T>> zrun::MakeRef(Args&&...);
+  PosixTimer(ThreadGroup& group, int id, int clock, const abi::SigEvent& event);
+  ~PosixTimer() override;
+  void OnAlarm() override;
+  hal::Nanoseconds Now() const;
+  bool counts_cpu_time() const;
+  // Sets the alarm for value_.at.
+  void Schedule();
+  void Expire(ThreadGroup& group);
+  // Adds what it missed up to |now| to the overrun and moves value_.at into the future.
+  void Forward(hal::Nanoseconds now);
+
+  const RefPtr<ThreadGroup> group_;
+  bool deleted_ = false;
+  const int id_;
+  const int clock_;
+  const abi::SigEvent event_;
+  TimerValue value_;
+  int64_t overrun_ = 0;       // since the last delivery
+  int32_t last_overrun_ = 0;  // timer_getoverrun
+  bool queued_ = false;
+};
+
+// The timers of a process.
+class PosixTimers {
+ public:
+  static constexpr size_t kMaxTimers = 4096;
+  PosixTimers();
+  ~PosixTimers();
+
+  // timer_create ... timer_delete. EINVAL for an unknown id.
+  Result<int> Create(ThreadGroup& group, int clock, const abi::SigEvent& event) EXCLUDES(lock_);
+  Result<void> Delete(int id) EXCLUDES(lock_);
+  // Times are relative on the way out, and on the way in unless |absolute|.
+  Result<TimerValue> Set(int id, TimerValue value, bool absolute) EXCLUDES(lock_);
+  Result<TimerValue> Get(int id) EXCLUDES(lock_);
+  Result<int> Overrun(int id) EXCLUDES(lock_);
+  // setitimer: |which| is ITIMER_REAL 0, ITIMER_VIRTUAL 1, ITIMER_PROF 2.
+  Result<TimerValue> SetInterval(ThreadGroup& group, int which, TimerValue value) EXCLUDES(lock_);
+  TimerValue GetInterval(int which) EXCLUDES(lock_);
+  // RLIMIT_CPU changed, or a process starts with one.
+  Result<void> WatchCpuLimit(ThreadGroup& group) EXCLUDES(lock_);
+  // exec deletes the POSIX timers; exit all.
+  void DeletePosix() EXCLUDES(lock_);
+  void DeleteAll() EXCLUDES(lock_);
+
+ private:
+  friend class PosixTimer;
+  Result<RefPtr<PosixTimer>> Find(int id) REQUIRES(lock_);
+  static void Remove(PosixTimer& timer);
+  static TimerValue Remaining(PosixTimer& timer);
+  static TimerValue Change(PosixTimer& timer, TimerValue value, bool absolute);
+  Mutex lock_{LockRank::kThreadGroup};
+  Vector<RefPtr<PosixTimer>> timers_ GUARDED_BY(lock_);
+  size_t next_ GUARDED_BY(lock_) = 0;
+  std::array<RefPtr<PosixTimer>, 3> intervals_ GUARDED_BY(lock_);
+  RefPtr<Alarm> cpu_limit_ GUARDED_BY(lock_);
+};
+
+// Clocks a process can read and set timers on: CLOCK_* and the CPU clocks of processes and threads
+// by number (clockid_t encodings of clock_getcpuclockid(3)). EINVAL if there is no such clock.
+Result<hal::Nanoseconds> ReadClock(int clock);
+// The monotonic moment at which |clock|, which is none of CPU time, shows |value|.
+hal::Deadline DeadlineOnClock(int clock, hal::Nanoseconds value);
+// Of setitimer alone: the process's user time.
+inline constexpr int kClockVirtual = 1000;
+inline constexpr int kClockRealtime = 0, kClockMonotonic = 1, kClockProcessCpu = 2,
+                     kClockThreadCpu = 3, kClockMonotonicRaw = 4, kClockRealtimeCoarse = 5,
+                     kClockMonotonicCoarse = 6, kClockBoottime = 7, kClockRealtimeAlarm = 8,
+                     kClockBoottimeAlarm = 9, kClockTai = 11;
+
+}  // namespace zrun::compat
