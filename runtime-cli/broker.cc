@@ -29,7 +29,8 @@ std::string ProcPath(int fd) { return "/proc/self/fd/" + std::to_string(fd); }
 
 // A single component, and not one that leads elsewhere.
 const char* CheckName(const std::string& name) {
-  if (name.empty() || name == "." || name == ".." || name.find('/') != std::string::npos) throw HostErrno{EINVAL};
+  if (name.empty() || name == "." || name == ".." || name.find('/') != std::string::npos)
+    throw HostErrno{EINVAL};
   return name.c_str();
 }
 
@@ -82,8 +83,8 @@ void Broker::SetAttributes(Node& node, const hal::BrokerRequest& request) {
   enum : uint32_t { kMode = 1, kUid = 2, kGid = 4, kAtime = 8, kMtime = 16 };
   const int fd = node.fd.get();
   if (request.valid & (kUid | kGid)) {
-    Check(fchownat(fd, "", request.valid & kUid ? request.uid : uid_t(-1), request.valid & kGid ? request.gid : gid_t(-1),
-                   AT_EMPTY_PATH));
+    Check(fchownat(fd, "", request.valid & kUid ? request.uid : uid_t(-1),
+                   request.valid & kGid ? request.gid : gid_t(-1), AT_EMPTY_PATH));
   }
   if (request.valid & kMode) Check(chmod(ProcPath(fd).c_str(), request.value & 07777));
   if (request.valid & (kAtime | kMtime)) {
@@ -99,7 +100,8 @@ void Broker::SetAttributes(Node& node, const hal::BrokerRequest& request) {
   }
 }
 
-int Broker::Perform(const hal::BrokerRequest& request, const std::string& text, hal::BrokerReply& reply) {
+int Broker::Perform(const hal::BrokerRequest& request, const std::string& text,
+                    hal::BrokerReply& reply) {
   using Operation = hal::BrokerOperation;
   const std::string name(request.name, strnlen(request.name, sizeof request.name - 1));
   switch (request.operation) {
@@ -113,8 +115,11 @@ int Broker::Perform(const hal::BrokerRequest& request, const std::string& text, 
       Check(fstat(node.fd.get(), &status));
       // Opening anything else has effects on the host: devices, FIFOs, sockets stay names.
       if (!S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode)) throw HostErrno{EACCES};
-      const int flags = S_ISDIR(status.st_mode) ? O_RDONLY | O_DIRECTORY : request.value ? O_RDWR : O_RDONLY;
-      return Check(open(ProcPath(node.fd.get()).c_str(), flags | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
+      const int flags = S_ISDIR(status.st_mode) ? O_RDONLY | O_DIRECTORY
+                        : request.value         ? O_RDWR
+                                                : O_RDONLY;
+      return Check(
+          open(ProcPath(node.fd.get()).c_str(), flags | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
     }
     case Operation::kCreate: {
       Node& node = FindWritable(request.node);
@@ -123,7 +128,8 @@ int Broker::Perform(const hal::BrokerRequest& request, const std::string& text, 
       const mode_t mode = request.value & 07777;
       switch (request.value & S_IFMT) {
         case S_IFREG:
-          UniqueFd(Check(openat(directory, component, O_CREAT | O_EXCL | O_RDONLY | O_NOFOLLOW | O_CLOEXEC, mode)));
+          UniqueFd(Check(openat(directory, component,
+                                O_CREAT | O_EXCL | O_RDONLY | O_NOFOLLOW | O_CLOEXEC, mode)));
           break;
         case S_IFDIR:
           Check(mkdirat(directory, component, mode));
@@ -145,14 +151,16 @@ int Broker::Perform(const hal::BrokerRequest& request, const std::string& text, 
                    FindWritable(request.node).fd.get(), CheckName(name), AT_SYMLINK_FOLLOW));
       return -1;
     case Operation::kUnlink:
-      Check(unlinkat(FindWritable(request.node).fd.get(), CheckName(name), request.value ? AT_REMOVEDIR : 0));
+      Check(unlinkat(FindWritable(request.node).fd.get(), CheckName(name),
+                     request.value ? AT_REMOVEDIR : 0));
       return -1;
     case Operation::kRename:
-      Check(renameat2(FindWritable(request.node).fd.get(), CheckName(name), FindWritable(request.other).fd.get(),
-                      CheckName(text), request.value));
+      Check(renameat2(FindWritable(request.node).fd.get(), CheckName(name),
+                      FindWritable(request.other).fd.get(), CheckName(text), request.value));
       return -1;
     case Operation::kReadLink:
-      reply.text_size = uint32_t(Check(readlinkat(Find(request.node).fd.get(), "", reply.text, sizeof reply.text)));
+      reply.text_size = uint32_t(
+          Check(readlinkat(Find(request.node).fd.get(), "", reply.text, sizeof reply.text)));
       return -1;
     case Operation::kSetAttributes:
       SetAttributes(FindWritable(request.node), request);
@@ -169,8 +177,8 @@ void Broker::Serve() {
     hal::BrokerRequest request = {};
     const ssize_t size = recv(supervisor_end_.get(), &request, sizeof request, MSG_DONTWAIT);
     if (size < ssize_t(offsetof(hal::BrokerRequest, text))) return;
-    const std::string text(request.text,
-                           strnlen(request.text, size_t(size) - offsetof(hal::BrokerRequest, text)));
+    const std::string text(
+        request.text, strnlen(request.text, size_t(size) - offsetof(hal::BrokerRequest, text)));
     hal::BrokerReply reply = {};
     int fd = -1;
     try {

@@ -9,8 +9,9 @@ namespace zrun {
 
 using images::UniqueFd;
 
-// Opens host files for the container's volumes, beneath the directories that the user named and nowhere else: every name is a
-// single component resolved by openat2 under a node that the broker gave out before. It trusts nothing that it is sent.
+// Opens host files for the container's volumes, beneath the directories that the user named and
+// nowhere else: every name is a single component resolved by openat2 under a node that the broker
+// gave out before. It trusts nothing that it is sent.
 class Broker {
  public:
   // Both ends of the socket; the container's is handed in.

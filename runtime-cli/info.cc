@@ -20,25 +20,31 @@ void AddInfoCommand(CLI::App& app) {
     utsname host = {};
     uname(&host);
     if (*json) {
-      const nlohmann::json out = {{"version", ZRUN_VERSION},
-                                  {"host", {{"system", host.sysname}, {"release", host.release}, {"machine", host.machine}}},
-                                  {"processors", std::thread::hardware_concurrency()},
-                                  {"platforms", {"trap"}},
-                                  {"protection_keys", facts.protection_keys},
-                                  {"fsgsbase", facts.fsgsbase},
-                                  {"vector_state_bytes", facts.xsave_size}};
+      const nlohmann::json out = {
+          {"version", ZRUN_VERSION},
+          {"host",
+           {{"system", host.sysname}, {"release", host.release}, {"machine", host.machine}}},
+          {"processors", std::thread::hardware_concurrency()},
+          {"platforms", {"trap"}},
+          {"protection_keys", facts.protection_keys},
+          {"fsgsbase", facts.fsgsbase},
+          {"vector_state_bytes", facts.xsave_size}};
       std::printf("%s\n", out.dump(2).c_str());
       return;
     }
-    std::printf("zrun %s on %s %s %s, %u processors\n", ZRUN_VERSION, host.sysname, host.release, host.machine,
-                std::thread::hardware_concurrency());
+    std::printf("zrun %s on %s %s %s, %u processors\n", ZRUN_VERSION, host.sysname, host.release,
+                host.machine, std::thread::hardware_concurrency());
     std::printf("platforms:        trap\n");
-    std::printf("protection keys:  %s\n",
-                facts.protection_keys
-                    ? "yes: guest code cannot touch the kernel's memory by ordinary loads and stores"
-                    : "NO: this processor or host has none. Guest code can read and write the kernel's memory;\n"
-                      "                  only the seccomp filters stand between a hostile guest and the host");
-    std::printf("FSGSBASE:         %s\n", facts.fsgsbase ? "yes" : "NO: zrun needs Linux 5.9 or newer");
+    std::printf(
+        "protection keys:  %s\n",
+        facts.protection_keys
+            ? "yes: guest code cannot touch the kernel's memory by ordinary loads and stores"
+            : "NO: this processor or host has none. Guest code can read and write the kernel's "
+              "memory;\n"
+              "                  only the seccomp filters stand between a hostile guest and the "
+              "host");
+    std::printf("FSGSBASE:         %s\n",
+                facts.fsgsbase ? "yes" : "NO: zrun needs Linux 5.9 or newer");
   });
 }
 

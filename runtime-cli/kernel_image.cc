@@ -20,8 +20,10 @@ using ElfHandle = std::unique_ptr<Elf, ElfCloser>;
 ElfHandle OpenElf(std::span<const std::byte> image) {
   elf_version(EV_CURRENT);
   // libelf does not write to an image that is only read.
-  ElfHandle elf(elf_memory(const_cast<char*>(reinterpret_cast<const char*>(image.data())), image.size()));
-  if (!elf || elf_kind(elf.get()) != ELF_K_ELF) throw std::runtime_error("the kernel is not an ELF file");
+  ElfHandle elf(
+      elf_memory(const_cast<char*>(reinterpret_cast<const char*>(image.data())), image.size()));
+  if (!elf || elf_kind(elf.get()) != ELF_K_ELF)
+    throw std::runtime_error("the kernel is not an ELF file");
   return elf;
 }
 
@@ -46,12 +48,14 @@ void ForEachSymbol(std::span<const std::byte> image, Visit visit) {
 KernelImage::KernelImage(std::span<const std::byte> image) : elf_(image) {
   const ElfHandle elf = OpenElf(image);
   GElf_Ehdr header;
-  if (!gelf_getehdr(elf.get(), &header)) throw std::runtime_error("the kernel's ELF header is broken");
+  if (!gelf_getehdr(elf.get(), &header))
+    throw std::runtime_error("the kernel's ELF header is broken");
   entry_ = header.e_entry;
   for (int i = 0; i < header.e_phnum; i++) {
     GElf_Phdr program;
     if (!gelf_getphdr(elf.get(), i, &program) || program.p_type != PT_LOAD) continue;
-    if (program.p_offset + program.p_filesz > image.size()) throw std::runtime_error("the kernel's ELF file is cut short");
+    if (program.p_offset + program.p_filesz > image.size())
+      throw std::runtime_error("the kernel's ELF file is cut short");
     segments_.push_back({program.p_vaddr, program.p_offset, program.p_filesz, program.p_memsz,
                          (program.p_flags & PF_W) != 0, (program.p_flags & PF_X) != 0});
   }
@@ -69,9 +73,12 @@ uint64_t KernelImage::Symbol(const char* name) const {
 std::string KernelImage::Describe(uint64_t address) const {
   std::string description;
   ForEachSymbol(elf_, [&](const GElf_Sym& symbol, const char* name) {
-    if (address < symbol.st_value || address >= symbol.st_value + std::max<uint64_t>(symbol.st_size, 1)) return;
+    if (address < symbol.st_value ||
+        address >= symbol.st_value + std::max<uint64_t>(symbol.st_size, 1))
+      return;
     int status = 0;
-    std::unique_ptr<char, void (*)(void*)> plain(abi::__cxa_demangle(name, nullptr, nullptr, &status), std::free);
+    std::unique_ptr<char, void (*)(void*)> plain(
+        abi::__cxa_demangle(name, nullptr, nullptr, &status), std::free);
     char offset[32];
     std::snprintf(offset, sizeof offset, "+0x%lx", address - symbol.st_value);
     description = std::string(status == 0 ? plain.get() : name) + offset;

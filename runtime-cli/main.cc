@@ -32,7 +32,8 @@ int main(int argc, char** argv) {
   app.name("zrun");
   app.usage("zrun [OPTIONS] IMAGE [--] [COMMAND...]\nzrun COMMAND ...");
   app.footer(
-      "Exit status: the command's own; 125 zrun's own error, 126 not executable, 127 not found, 128+N killed by\n"
+      "Exit status: the command's own; 125 zrun's own error, 126 not executable, 127 not found, "
+      "128+N killed by\n"
       "signal N. `zrun COMMAND --help` tells more, `zrun run --help` first.");
   app.set_version_flag("--version", ZRUN_VERSION);
   app.require_subcommand(1);

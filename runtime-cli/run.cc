@@ -1,5 +1,3 @@
-#include "runtime-cli/run_options.h"
-
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -10,6 +8,7 @@
 #include <system_error>
 
 #include "images/cache.h"
+#include "runtime-cli/run_options.h"
 #include "runtime-cli/supervisor.h"
 #include "runtime-cli/terminal.h"
 #include "runtime-cli/trap_machine.h"
@@ -18,14 +17,16 @@ namespace zrun {
 namespace {
 
 void AddRecord(std::string& records, const std::string& key, const std::string& value) {
-  if (value.find('\0') != std::string::npos) throw std::runtime_error(key + ": contains a NUL character");
+  if (value.find('\0') != std::string::npos)
+    throw std::runtime_error(key + ": contains a NUL character");
   records += key + '=' + value;
   records += '\0';
 }
 
 // What docker gives a program, under what the user set.
 std::vector<std::string> MakeEnvironment(const RunOptions& options) {
-  std::vector<std::string> environment = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"};
+  std::vector<std::string> environment = {
+      "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"};
   environment.push_back("HOSTNAME=" + options.hostname);
   if (options.tty) {
     const char* term = std::getenv("TERM");
@@ -60,10 +61,12 @@ std::string MakeCommandLine(const RunOptions& options) {
 
 int RunContainer(const RunOptions& given) {
   RunOptions options = given;
-  if (options.platform != "trap") throw std::runtime_error("platform " + options.platform + " is not available");
+  if (options.platform != "trap")
+    throw std::runtime_error("platform " + options.platform + " is not available");
   if (options.command.empty()) options.command = {"/bin/sh"};
   if (options.hostname.empty()) options.hostname = "zrun";
-  if (options.tty && !(isatty(0) && isatty(1))) throw std::runtime_error("-t: standard input and output are not a terminal");
+  if (options.tty && !(isatty(0) && isatty(1)))
+    throw std::runtime_error("-t: standard input and output are not a terminal");
 
   TrapMachineConfig config;
   config.image = std::move(images::ResolveImage(options.image).fd);

@@ -35,7 +35,8 @@ RunOptions::Volume ParseVolume(const std::string& text) {
     volume.read_only = flag == "ro";
     volume.target.resize(mode);
   }
-  if (volume.target.empty() || volume.target.front() != '/') fail("the place in the container must be absolute");
+  if (volume.target.empty() || volume.target.front() != '/')
+    fail("the place in the container must be absolute");
   if (!std::filesystem::exists(volume.source)) fail("no such file or directory on the host");
   return volume;
 }
@@ -51,20 +52,23 @@ uint64_t ParseMemory(const std::string& text) {
   }
   const std::string unit = text.substr(end);
   const std::string units = "bkmgt";
-  if (end == 0 || unit.size() > 1) throw std::runtime_error("--memory " + text + ": expected a number with b, k, m, g or t");
+  if (end == 0 || unit.size() > 1)
+    throw std::runtime_error("--memory " + text + ": expected a number with b, k, m, g or t");
   if (!unit.empty()) {
     const size_t power = units.find(char(std::tolower(unit[0])));
     if (power == std::string::npos)
       throw std::runtime_error("--memory " + text + ": expected a number with b, k, m, g or t");
     value <<= 10 * power;
   }
-  if (value < (uint64_t{6} << 20)) throw std::runtime_error("--memory " + text + ": the least is 6m");
+  if (value < (uint64_t{6} << 20))
+    throw std::runtime_error("--memory " + text + ": the least is 6m");
   return value;
 }
 
 // NAME=VALUE, or NAME: the host's value, if there is one.
 void AddVariable(std::vector<std::string>& out, const std::string& text) {
-  if (text.empty() || text.front() == '=') throw std::runtime_error("-e " + text + ": a variable needs a name");
+  if (text.empty() || text.front() == '=')
+    throw std::runtime_error("-e " + text + ": a variable needs a name");
   if (text.find('=') != std::string::npos) {
     out.push_back(text);
   } else if (const char* value = std::getenv(text.c_str())) {
@@ -85,10 +89,11 @@ void ReadEnvironmentFile(std::vector<std::string>& out, const std::string& path)
 // The current directory at its own place; what would hide the image's own files goes to /mnt/cwd.
 RunOptions::Volume ShareCurrentDirectory() {
   const std::filesystem::path here = std::filesystem::current_path();
-  static const char* const kSystem[] = {"bin", "boot", "dev", "etc", "lib", "lib32", "lib64", "libx32",
-                                        "proc", "run", "sbin", "sys", "usr", "var"};
+  static const char* const kSystem[] = {"bin",    "boot", "dev", "etc",  "lib", "lib32", "lib64",
+                                        "libx32", "proc", "run", "sbin", "sys", "usr",   "var"};
   bool hides = here == "/" || std::distance(here.begin(), here.end()) == 2;
-  for (const char* name : kSystem) hides = hides || *std::next(here.begin(), here == "/" ? 0 : 1) == name;
+  for (const char* name : kSystem)
+    hides = hides || *std::next(here.begin(), here == "/" ? 0 : 1) == name;
   return {here, hides ? "/mnt/cwd" : here.string(), false};
 }
 
@@ -99,16 +104,20 @@ void Run(RunArguments& arguments, std::vector<std::string> words) {
   words.erase(words.begin());
   if (!words.empty() && words.front() == "--") words.erase(words.begin());
   options.command = words;
-  for (const std::string& file : arguments.environment_files) ReadEnvironmentFile(options.environment, file);
-  for (const std::string& variable : arguments.environment) AddVariable(options.environment, variable);
-  for (const std::string& volume : arguments.volumes) options.volumes.push_back(ParseVolume(volume));
+  for (const std::string& file : arguments.environment_files)
+    ReadEnvironmentFile(options.environment, file);
+  for (const std::string& variable : arguments.environment)
+    AddVariable(options.environment, variable);
+  for (const std::string& volume : arguments.volumes)
+    options.volumes.push_back(ParseVolume(volume));
   if (!arguments.memory.empty()) options.memory = ParseMemory(arguments.memory);
   if (arguments.short_form) {
     options.interactive = true;
     options.tty = options.tty || (isatty(0) && isatty(1));
     if (!arguments.no_cwd) {
       options.volumes.push_back(ShareCurrentDirectory());
-      if (options.working_directory.empty()) options.working_directory = options.volumes.back().target;
+      if (options.working_directory.empty())
+        options.working_directory = options.volumes.back().target;
     }
   }
   throw ExitStatus{RunContainer(options)};
@@ -121,31 +130,43 @@ void AddRunCommand(CLI::App& app) {
   RunOptions& options = arguments->options;
   CLI::App* run = app.add_subcommand("run", "Run a command in a new container");
   run->usage(
-      "zrun [OPTIONS] IMAGE [--] [COMMAND...]      the short form: shares the current directory, writable\n"
+      "zrun [OPTIONS] IMAGE [--] [COMMAND...]      the short form: shares the current directory, "
+      "writable\n"
       "zrun run [OPTIONS] IMAGE [--] [COMMAND...]  shares nothing unless -v asks\n\n"
       "  zrun alpine.tar.gz                          a shell\n"
       "  zrun debian-gcc -- gcc hello.c              compiles ./hello.c to ./a.out\n"
       "  zrun run -i -v $PWD:/src:ro alpine -- sh -c 'ls /src | wc -l'\n\n"
-      "IMAGE is an image made by `zrun pack`, layers (tar, tar.gz, .xz, .zst, a directory) separated by commas, or the name\n"
+      "IMAGE is an image made by `zrun pack`, layers (tar, tar.gz, .xz, .zst, a directory) "
+      "separated by commas, or the name\n"
       "of a recipe (`zrun images`).");
   run->prefix_command();
   run->add_flag("-i,--interactive", options.interactive, "Keep standard input open");
   run->add_flag("-t,--tty", options.tty, "Give the container a terminal");
-  run->add_option("-e,--env", arguments->environment, "Set NAME=VALUE, or pass on the host's NAME")->allow_extra_args(false)->take_all();
-  run->add_option("--env-file", arguments->environment_files, "Read variables from a file")->allow_extra_args(false)->take_all();
+  run->add_option("-e,--env", arguments->environment, "Set NAME=VALUE, or pass on the host's NAME")
+      ->allow_extra_args(false)
+      ->take_all();
+  run->add_option("--env-file", arguments->environment_files, "Read variables from a file")
+      ->allow_extra_args(false)
+      ->take_all();
   run->add_option("-w,--workdir", options.working_directory, "Working directory in the container");
-  run->add_option("-u,--user", options.user, "User, as UID[:GID] or names of the image's /etc/passwd");
-  run->add_option("-v,--volume", arguments->volumes, "Share HOST:CONTAINER[:ro]")->allow_extra_args(false)->take_all();
+  run->add_option("-u,--user", options.user,
+                  "User, as UID[:GID] or names of the image's /etc/passwd");
+  run->add_option("-v,--volume", arguments->volumes, "Share HOST:CONTAINER[:ro]")
+      ->allow_extra_args(false)
+      ->take_all();
   run->add_option("--hostname", options.hostname, "The container's host name");
   run->add_flag("--read-only", options.read_only, "Mount the root file system read-only");
-  run->add_option("--tmpfs", options.tmpfs, "Mount a tmpfs at /PATH[:OPTIONS]")->allow_extra_args(false)->take_all();
+  run->add_option("--tmpfs", options.tmpfs, "Mount a tmpfs at /PATH[:OPTIONS]")
+      ->allow_extra_args(false)
+      ->take_all();
   run->add_option("-m,--memory", arguments->memory, "Memory limit, such as 512m or 2g");
   run->add_flag("--init", options.init, "Run an init that reaps and forwards signals as process 1");
   run->add_flag("--rm", "Accepted: containers leave nothing behind");
   run->add_flag("--strace", options.strace, "Trace system calls on standard error");
   run->add_option("--log-level", options.log_level, "error, warning, info or debug")
       ->check(CLI::IsMember({"error", "warning", "info", "debug"}));
-  run->add_option("--platform", options.platform, "The machine: trap")->check(CLI::IsMember({"trap"}));
+  run->add_option("--platform", options.platform, "The machine: trap")
+      ->check(CLI::IsMember({"trap"}));
   run->add_flag("--no-cwd", arguments->no_cwd, "Short form: do not share the current directory");
   run->add_flag("--short-form", arguments->short_form)->group("");
   run->callback([arguments, run] { Run(*arguments, run->remaining()); });

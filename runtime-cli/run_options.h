@@ -12,7 +12,7 @@ struct RunOptions {
   std::vector<std::string> command;      // empty: a shell
   std::vector<std::string> environment;  // NAME=VALUE
   std::string working_directory;
-  std::string user;                      // UID[:GID] or names
+  std::string user;  // UID[:GID] or names
   std::string hostname;
   std::string platform = "trap";
   std::string log_level = "warning";
@@ -22,8 +22,8 @@ struct RunOptions {
     bool read_only = false;
   };
   std::vector<Volume> volumes;
-  std::vector<std::string> tmpfs;        // /path[:options]
-  uint64_t memory = 0;                   // bytes; 0: no limit
+  std::vector<std::string> tmpfs;  // /path[:options]
+  uint64_t memory = 0;             // bytes; 0: no limit
   bool interactive = false;
   bool tty = false;
   bool read_only = false;

@@ -25,8 +25,10 @@ class Filter {
  public:
   Filter() : context_(seccomp_init(SCMP_ACT_TRAP)) {
     if (!context_) throw std::runtime_error("seccomp_init failed");
-    Check(seccomp_attr_set(context_, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_TRAP), "bad-architecture action");
-    seccomp_attr_set(context_, SCMP_FLTATR_CTL_OPTIMIZE, 2);  // a binary tree, where the library knows it
+    Check(seccomp_attr_set(context_, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_TRAP),
+          "bad-architecture action");
+    seccomp_attr_set(context_, SCMP_FLTATR_CTL_OPTIMIZE,
+                     2);  // a binary tree, where the library knows it
   }
   ~Filter() { seccomp_release(context_); }
   Filter(const Filter&) = delete;
@@ -53,7 +55,8 @@ class Filter {
 
  private:
   static void Check(int result, const char* what) {
-    if (result < 0) throw std::system_error(-result, std::generic_category(), std::string("libseccomp: ") + what);
+    if (result < 0)
+      throw std::system_error(-result, std::generic_category(), std::string("libseccomp: ") + what);
   }
   scmp_filter_ctx context_;
 };
@@ -81,24 +84,29 @@ std::vector<hal::FilterInstruction> MakeHostCallFilter(uint32_t cookie) {
   const scmp_arg_cmp sixth = SCMP_A5(SCMP_CMP_EQ, cookie);
   constexpr uint64_t kHigh = 0xffffffff00000000;
   const uint64_t high_cookie = uint64_t{cookie} << 32;
-  for (int call : {SCMP_SYS(read), SCMP_SYS(write), SCMP_SYS(close), SCMP_SYS(fstat), SCMP_SYS(lseek),
-                   SCMP_SYS(mprotect), SCMP_SYS(munmap), SCMP_SYS(pread64), SCMP_SYS(pwrite64), SCMP_SYS(sched_yield),
-                   SCMP_SYS(mremap), SCMP_SYS(mincore), SCMP_SYS(madvise), SCMP_SYS(recvmsg), SCMP_SYS(exit),
-                   SCMP_SYS(fsync), SCMP_SYS(fdatasync), SCMP_SYS(ftruncate), SCMP_SYS(getrusage), SCMP_SYS(fstatfs),
-                   SCMP_SYS(getdents64), SCMP_SYS(clock_gettime), SCMP_SYS(exit_group), SCMP_SYS(ppoll),
-                   SCMP_SYS(fallocate), SCMP_SYS(getcpu), SCMP_SYS(getrandom), SCMP_SYS(sigaltstack),
-                   SCMP_SYS(rt_sigreturn), SCMP_SYS(getppid)}) {
+  for (int call : {SCMP_SYS(read),          SCMP_SYS(write),        SCMP_SYS(close),
+                   SCMP_SYS(fstat),         SCMP_SYS(lseek),        SCMP_SYS(mprotect),
+                   SCMP_SYS(munmap),        SCMP_SYS(pread64),      SCMP_SYS(pwrite64),
+                   SCMP_SYS(sched_yield),   SCMP_SYS(mremap),       SCMP_SYS(mincore),
+                   SCMP_SYS(madvise),       SCMP_SYS(recvmsg),      SCMP_SYS(exit),
+                   SCMP_SYS(fsync),         SCMP_SYS(fdatasync),    SCMP_SYS(ftruncate),
+                   SCMP_SYS(getrusage),     SCMP_SYS(fstatfs),      SCMP_SYS(getdents64),
+                   SCMP_SYS(clock_gettime), SCMP_SYS(exit_group),   SCMP_SYS(ppoll),
+                   SCMP_SYS(fallocate),     SCMP_SYS(getcpu),       SCMP_SYS(getrandom),
+                   SCMP_SYS(sigaltstack),   SCMP_SYS(rt_sigreturn), SCMP_SYS(getppid)}) {
     filter.Allow(call, sixth);
   }
   // No namespaces, no tracing; every carrier is the supervisor's child.
-  constexpr uint64_t kForbiddenClone = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |
-                                       CLONE_NEWPID | CLONE_NEWNET | CLONE_PTRACE | CLONE_UNTRACED | CLONE_IO;
+  constexpr uint64_t kForbiddenClone = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC |
+                                       CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET | CLONE_PTRACE |
+                                       CLONE_UNTRACED | CLONE_IO;
   filter.Allow(SCMP_SYS(clone), SCMP_A0(SCMP_CMP_MASKED_EQ, kForbiddenClone, 0), sixth);
   filter.Allow(SCMP_SYS(tgkill), SCMP_A2(SCMP_CMP_EQ, ZRUN_KICK_SIGNAL), sixth);
   filter.Allow(SCMP_SYS(prctl), SCMP_A0(SCMP_CMP_EQ, PR_SET_PDEATHSIG), sixth);
   filter.Allow(SCMP_SYS(mmap), SCMP_A4(SCMP_CMP_MASKED_EQ, kHigh, high_cookie));
   filter.Allow(SCMP_SYS(futex), SCMP_A5(SCMP_CMP_MASKED_EQ, kHigh, high_cookie));
-  filter.Allow(SCMP_SYS(sendto), SCMP_A4(SCMP_CMP_EQ, 0), SCMP_A5(SCMP_CMP_MASKED_EQ, kHigh, high_cookie));
+  filter.Allow(SCMP_SYS(sendto), SCMP_A4(SCMP_CMP_EQ, 0),
+               SCMP_A5(SCMP_CMP_MASKED_EQ, kHigh, high_cookie));
   return filter.Export();
 }
 

@@ -1,7 +1,5 @@
 #include "runtime-cli/supervisor.h"
 
-#include "runtime-cli/terminal.h"
-
 #include <dirent.h>
 #include <poll.h>
 #include <signal.h>
@@ -17,6 +15,8 @@
 #include <fstream>
 #include <string>
 #include <system_error>
+
+#include "runtime-cli/terminal.h"
 
 namespace zrun {
 namespace {
@@ -51,7 +51,8 @@ int Supervisor::Run() {
   while (!ended_) {
     pollfd fds[] = {{signals_.get(), POLLIN, 0}, {machine_.broker().supervisor_end(), POLLIN, 0}};
     const int ready = poll(fds, 2, memory_limit_ ? kMemoryCheckMilliseconds : -1);
-    if (ready < 0 && errno != EINTR) throw std::system_error(errno, std::generic_category(), "poll");
+    if (ready < 0 && errno != EINTR)
+      throw std::system_error(errno, std::generic_category(), "poll");
     if (fds[1].revents & POLLIN) machine_.broker().Serve();
     if (fds[0].revents & POLLIN) HandleSignals();
     if (memory_limit_) CheckMemory();
@@ -102,8 +103,10 @@ void Supervisor::ReapCarriers() {
     ended_ = true;
     status_ = 125;
     if (WIFSIGNALED(status)) {
-      std::fprintf(stderr, "zrun: the host killed a process of the container (%s)%s; the container ends\n",
-                   strsignal(WTERMSIG(status)), WTERMSIG(status) == SIGKILL ? ", perhaps for want of memory" : "");
+      std::fprintf(stderr,
+                   "zrun: the host killed a process of the container (%s)%s; the container ends\n",
+                   strsignal(WTERMSIG(status)),
+                   WTERMSIG(status) == SIGKILL ? ", perhaps for want of memory" : "");
       status_ = 128 + WTERMSIG(status);
     }
     return;
@@ -113,7 +116,8 @@ void Supervisor::ReapCarriers() {
 void Supervisor::KillAll() {
   if (machine_.group() <= 0) return;
   for (;;) {
-    if (kill(-machine_.group(), SIGKILL) != 0) kill(machine_.group(), SIGKILL);  // before its setsid
+    if (kill(-machine_.group(), SIGKILL) != 0)
+      kill(machine_.group(), SIGKILL);  // before its setsid
     int status;
     const pid_t pid = waitpid(-1, &status, __WALL);
     if (pid < 0 && errno == ECHILD) return;
@@ -140,14 +144,15 @@ void Supervisor::CheckMemory() {
     checks_over_limit_ = 0;
     return;
   }
-  // The kernel chooses what to kill; if that does not help, or memory runs away, the container goes.
+  // The kernel chooses what to kill; if that does not help, or memory runs away, the container
+  // goes.
   if (checks_over_limit_++ % 10 == 0) {
     machine_.boot().out_of_memory = 1;
     machine_.RaiseEvent();
   }
   if (checks_over_limit_ > 100 || used > memory_limit_ * 2 + (uint64_t{256} << 20)) {
-    std::fprintf(stderr, "zrun: the container is out of memory (limit %lu MiB, used %lu MiB)\n", memory_limit_ >> 20,
-                 used >> 20);
+    std::fprintf(stderr, "zrun: the container is out of memory (limit %lu MiB, used %lu MiB)\n",
+                 memory_limit_ >> 20, used >> 20);
     ended_ = true;
     status_ = 128 + SIGKILL;
   }

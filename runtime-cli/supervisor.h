@@ -3,11 +3,12 @@
 
 namespace zrun {
 
-// The zrun process outside the filters: starts the machine, serves its broker, forwards signals and window sizes,
-// collects the exit status, and leaves no process behind.
+// The zrun process outside the filters: starts the machine, serves its broker, forwards signals and
+// window sizes, collects the exit status, and leaves no process behind.
 class Supervisor {
  public:
-  // |terminal|: a descriptor whose window size is forwarded, or -1. |memory_limit| in bytes, 0: none.
+  // |terminal|: a descriptor whose window size is forwarded, or -1. |memory_limit| in bytes, 0:
+  // none.
   Supervisor(TrapMachine& machine, int terminal, uint64_t memory_limit);
   ~Supervisor();
   // Until the container has ended; the exit status for zrun.

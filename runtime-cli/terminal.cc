@@ -37,7 +37,8 @@ UniqueFd OpenNonBlocking(int fd, int access) {
   }
   const int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
   // Regular files never block; their offset must stay the shared one.
-  if (copy >= 0 && !S_ISREG(status.st_mode)) fcntl(copy, F_SETFL, fcntl(copy, F_GETFL) | O_NONBLOCK);
+  if (copy >= 0 && !S_ISREG(status.st_mode))
+    fcntl(copy, F_SETFL, fcntl(copy, F_GETFL) | O_NONBLOCK);
   return UniqueFd(copy);
 }
 

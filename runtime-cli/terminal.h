@@ -25,8 +25,8 @@ class RawTerminal {
 // rows | columns << 16 | x << 32 | y << 48, as BootRecord has it; zero if |fd| is no terminal.
 uint64_t PackedWindowSize(int fd);
 
-// A non-blocking description of what |fd| names. Of its own where the host allows that, so that the user's shell does
-// not find its terminal non-blocking.
+// A non-blocking description of what |fd| names. Of its own where the host allows that, so that the
+// user's shell does not find its terminal non-blocking.
 UniqueFd OpenNonBlocking(int fd, int access);
 
 }  // namespace zrun

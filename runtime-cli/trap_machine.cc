@@ -12,8 +12,8 @@
 #include <sys/resource.h>
 #include <sys/rseq.h>
 #include <sys/stat.h>
-#include <sys/sysinfo.h>
 #include <sys/syscall.h>
+#include <sys/sysinfo.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -50,7 +50,8 @@ VdsoRange FindVdso() {
   uint64_t end = 0;
   std::ifstream maps("/proc/self/maps");
   for (std::string line; std::getline(maps, line);) {
-    if (line.find("[vdso]") == std::string::npos && line.find("[vvar") == std::string::npos) continue;
+    if (line.find("[vdso]") == std::string::npos && line.find("[vvar") == std::string::npos)
+      continue;
     unsigned long from = 0, to = 0;
     if (std::sscanf(line.c_str(), "%lx-%lx", &from, &to) != 2) continue;
     if (range.base == 0) range.base = from;
@@ -76,7 +77,8 @@ std::string ReadCpuInfo(unsigned processors) {
 hal::StreamKind KindOf(int fd) {
   struct stat status;
   if (fd < 0 || fstat(fd, &status) != 0) return hal::StreamKind::kNone;
-  if (S_ISCHR(status.st_mode)) return isatty(fd) ? hal::StreamKind::kTerminal : hal::StreamKind::kNull;
+  if (S_ISCHR(status.st_mode))
+    return isatty(fd) ? hal::StreamKind::kTerminal : hal::StreamKind::kNull;
   if (S_ISFIFO(status.st_mode)) return hal::StreamKind::kPipe;
   if (S_ISSOCK(status.st_mode)) return hal::StreamKind::kSocket;
   return hal::StreamKind::kFile;
@@ -86,7 +88,9 @@ int32_t NumberOf(const UniqueFd& fd) { return fd.is_valid() ? fd.get() : -1; }
 
 }  // namespace
 
-std::span<const std::byte> EmbeddedTrapKernel() { return {zrun_trap_kernel_begin, zrun_trap_kernel_end}; }
+std::span<const std::byte> EmbeddedTrapKernel() {
+  return {zrun_trap_kernel_begin, zrun_trap_kernel_end};
+}
 
 HostFacts ReadHostFacts() {
   HostFacts facts;
@@ -110,9 +114,11 @@ HostFacts ReadHostFacts() {
   return facts;
 }
 
-TrapMachine::TrapMachine(TrapMachineConfig config) : config_(std::move(config)), kernel_(EmbeddedTrapKernel()) {
+TrapMachine::TrapMachine(TrapMachineConfig config)
+    : config_(std::move(config)), kernel_(EmbeddedTrapKernel()) {
   memory_ = UniqueFd(Check(memfd_create("zrun", MFD_CLOEXEC), "memfd_create"));
-  Check(ftruncate(memory_.get(), off_t(ZRUN_FILE_RAM + uint64_t{ZRUN_RAM_SIZE})), "cannot size the container's memory");
+  Check(ftruncate(memory_.get(), off_t(ZRUN_FILE_RAM + uint64_t{ZRUN_RAM_SIZE})),
+        "cannot size the container's memory");
   event_ = UniqueFd(Check(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "eventfd"));
   LoadKernel();
   FillBootRecord();
@@ -124,7 +130,8 @@ TrapMachine::~TrapMachine() {
 
 void TrapMachine::LoadKernel() {
   const HostFacts facts = ReadHostFacts();
-  if (!facts.fsgsbase) throw std::runtime_error("this host lacks FSGSBASE (Linux 5.9 or newer is needed)");
+  if (!facts.fsgsbase)
+    throw std::runtime_error("this host lacks FSGSBASE (Linux 5.9 or newer is needed)");
   for (const auto& segment : kernel_.segments()) {
     const auto contents = kernel_.contents(segment);
     const off_t offset = off_t(segment.address - ZRUN_KERNEL_BASE);
@@ -139,11 +146,13 @@ void TrapMachine::LoadKernel() {
       const unsigned char nop[3] = {0x0f, 0x1f, 0x00};
       if (pread(memory_.get(), &site, 8, off_t(at - ZRUN_KERNEL_BASE)) != 8 ||
           pwrite(memory_.get(), nop, 3, off_t(site - ZRUN_KERNEL_BASE)) != 3)
-        throw std::runtime_error("cannot prepare the kernel for a processor without protection keys");
+        throw std::runtime_error(
+            "cannot prepare the kernel for a processor without protection keys");
     }
   }
   uint64_t end = 0;
-  for (const auto& segment : kernel_.segments()) end = std::max(end, segment.address + segment.memory_size);
+  for (const auto& segment : kernel_.segments())
+    end = std::max(end, segment.address + segment.memory_size);
   boot_address_ = RoundUp(end);
   cpuinfo_ = ReadCpuInfo(uint32_t(std::max(1L, sysconf(_SC_NPROCESSORS_ONLN))));
   size_t text = config_.command_line.size() + cpuinfo_.size() + kPage;
@@ -151,13 +160,15 @@ void TrapMachine::LoadKernel() {
   boot_size_ = RoundUp(sizeof(hal::BootRecord) + text);
   void* mapped = mmap(nullptr, boot_size_, PROT_READ | PROT_WRITE, MAP_SHARED, memory_.get(),
                       off_t(boot_address_ - ZRUN_KERNEL_BASE));
-  if (mapped == MAP_FAILED) throw std::system_error(errno, std::generic_category(), "cannot map the boot record");
+  if (mapped == MAP_FAILED)
+    throw std::system_error(errno, std::generic_category(), "cannot map the boot record");
   boot_ = static_cast<hal::BootRecord*>(mapped);
 }
 
 uint32_t TrapMachine::AddText(const std::string& text) {
   const uint32_t at = boot_->text_size;
-  if (sizeof(hal::BootRecord) + at + text.size() + 1 > boot_size_) throw std::runtime_error("the boot record is full");
+  if (sizeof(hal::BootRecord) + at + text.size() + 1 > boot_size_)
+    throw std::runtime_error("the boot record is full");
   std::memcpy(boot_->text + at, text.data(), text.size());
   boot_->text[at + text.size()] = '\0';
   boot_->text_size += uint32_t(text.size() + 1);
@@ -204,19 +215,22 @@ void TrapMachine::FillBootRecord() {
   if (config_.volumes.size() > hal::kMaxVolumes) throw std::runtime_error("too many volumes");
   for (auto& volume : config_.volumes) {
     const int root = volume.root.get();
-    const uint32_t node = broker_.AddRoot(UniqueFd(Check(fcntl(root, F_DUPFD_CLOEXEC, 3), "cannot share a volume")),
-                                          volume.read_only);
+    const uint32_t node =
+        broker_.AddRoot(UniqueFd(Check(fcntl(root, F_DUPFD_CLOEXEC, 3), "cannot share a volume")),
+                        volume.read_only);
     boot.volumes[boot.volume_count++] = {root, node, volume.read_only, AddText(volume.target)};
   }
   boot.cpuinfo = AddText(cpuinfo_);
   boot.command_line = AddText(config_.command_line);
   boot.command_line_size = uint32_t(config_.command_line.size());
 
-  const uint64_t text_end = kernel_.segments().front().address + RoundUp(kernel_.segments().front().memory_size);
-  const std::vector<hal::FilterInstruction> filters[] = {MakeOriginFilter(ZRUN_KERNEL_BASE, text_end),
-                                                         MakeHostCallFilter(boot.cookie)};
+  const uint64_t text_end =
+      kernel_.segments().front().address + RoundUp(kernel_.segments().front().memory_size);
+  const std::vector<hal::FilterInstruction> filters[] = {
+      MakeOriginFilter(ZRUN_KERNEL_BASE, text_end), MakeHostCallFilter(boot.cookie)};
   for (int i = 0; i < 2; i++) {
-    if (filters[i].size() > hal::kMaxFilterInstructions) throw std::runtime_error("a seccomp filter is too long");
+    if (filters[i].size() > hal::kMaxFilterInstructions)
+      throw std::runtime_error("a seccomp filter is too long");
     std::copy(filters[i].begin(), filters[i].end(), boot.filters[i]);
     boot.filter_count[i] = uint32_t(filters[i].size());
   }
@@ -250,8 +264,8 @@ void TrapMachine::EnterKernel() {
 
   int kept[hal::kMaxVolumes + 8];
   int count = 0;
-  for (int fd : {boot_->memory_fd, boot_->image_fd, boot_->broker_fd, boot_->event_fd, boot_->stream_fds[0],
-                 boot_->stream_fds[1], boot_->stream_fds[2]})
+  for (int fd : {boot_->memory_fd, boot_->image_fd, boot_->broker_fd, boot_->event_fd,
+                 boot_->stream_fds[0], boot_->stream_fds[1], boot_->stream_fds[2]})
     if (fd >= 0) kept[count++] = fd;
   for (uint32_t i = 0; i < boot_->volume_count; i++) kept[count++] = boot_->volumes[i].root;
   std::sort(kept, kept + count);
@@ -273,18 +287,23 @@ void TrapMachine::EnterKernel() {
   const int memory = boot_->memory_fd;
   const bool keys = boot_->has_protection_keys;
   if (keys && syscall(SYS_pkey_alloc, 0, 0) != ZRUN_KERNEL_KEY) fail("the kernel's protection key");
-  const auto map = [&](uint64_t address, uint64_t size, int protection, int fd, uint64_t offset, bool keyed) {
+  const auto map = [&](uint64_t address, uint64_t size, int protection, int fd, uint64_t offset,
+                       bool keyed) {
     void* wanted = reinterpret_cast<void*>(address);
-    if (mmap(wanted, size, protection, MAP_SHARED | MAP_FIXED_NOREPLACE | MAP_NORESERVE, fd, off_t(offset)) != wanted)
+    if (mmap(wanted, size, protection, MAP_SHARED | MAP_FIXED_NOREPLACE | MAP_NORESERVE, fd,
+             off_t(offset)) != wanted)
       fail("mmap");
     if (keys && keyed && syscall(SYS_pkey_mprotect, wanted, size, protection, ZRUN_KERNEL_KEY) != 0)
       fail("pkey_mprotect");
   };
   for (const auto& segment : kernel_.segments()) {
-    const int protection = segment.executable ? PROT_READ | PROT_EXEC : segment.writable ? PROT_READ | PROT_WRITE : PROT_READ;
-    const uint64_t end = segment.writable ? boot_address_ + boot_size_ : segment.address + segment.memory_size;
-    map(segment.address, RoundUp(end - segment.address), protection, memory, segment.address - ZRUN_KERNEL_BASE,
-        !segment.executable);
+    const int protection = segment.executable ? PROT_READ | PROT_EXEC
+                           : segment.writable ? PROT_READ | PROT_WRITE
+                                              : PROT_READ;
+    const uint64_t end =
+        segment.writable ? boot_address_ + boot_size_ : segment.address + segment.memory_size;
+    map(segment.address, RoundUp(end - segment.address), protection, memory,
+        segment.address - ZRUN_KERNEL_BASE, !segment.executable);
   }
   map(ZRUN_BLOCKS_BASE, ZRUN_BLOCKS_SIZE, PROT_READ | PROT_WRITE, memory, ZRUN_FILE_BLOCKS, true);
   map(ZRUN_RAM_WINDOW, ZRUN_RAM_SIZE, PROT_READ | PROT_WRITE, memory, ZRUN_FILE_RAM, true);
@@ -298,7 +317,8 @@ void TrapMachine::EnterKernel() {
       "mov %0, %%rsp\n"
       "jmp *%1"
       :
-      : "r"(uint64_t{ZRUN_BLOCKS_BASE} + ZRUN_BLOCK_THREAD), "r"(kernel_.entry()), "D"(boot_address_)
+      : "r"(uint64_t{ZRUN_BLOCKS_BASE} + ZRUN_BLOCK_THREAD), "r"(kernel_.entry()),
+        "D"(boot_address_)
       : "memory");
   __builtin_unreachable();
 }
@@ -312,12 +332,14 @@ std::string TrapMachine::DeathReport() const {
   if (boot_->died.load() != 1) return {};
   std::string report = boot_->death_reason;
   report += '\n';
-  static const char* const kNames[] = {"rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8",
-                                       "r9",  "r10", "r11", "r12", "r13", "r14", "r15", "rip", "rflags"};
+  static const char* const kNames[] = {"rax", "rcx", "rdx", "rbx", "rsp", "rbp",
+                                       "rsi", "rdi", "r8",  "r9",  "r10", "r11",
+                                       "r12", "r13", "r14", "r15", "rip", "rflags"};
   char text[64];
   if (boot_->death_registers[16] != 0) {
     for (int i = 0; i < 18; i++) {
-      std::snprintf(text, sizeof text, "%6s %016lx%s", kNames[i], boot_->death_registers[i], i % 3 == 2 ? "\n" : " ");
+      std::snprintf(text, sizeof text, "%6s %016lx%s", kNames[i], boot_->death_registers[i],
+                    i % 3 == 2 ? "\n" : " ");
       report += text;
     }
   }

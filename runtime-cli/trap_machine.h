@@ -16,17 +16,18 @@ struct TrapMachineConfig {
   std::optional<UniqueFd> image;
   std::string command_line;  // NUL-terminated records
   struct Volume {
-    UniqueFd root;           // O_PATH
+    UniqueFd root;  // O_PATH
     std::string target;
     bool read_only;
   };
   std::vector<Volume> volumes;
-  UniqueFd streams[3];       // non-blocking
+  UniqueFd streams[3];  // non-blocking
   uint64_t window = 0;
-  uint64_t memory = 0;       // what guests are told; 0: the host's
+  uint64_t memory = 0;  // what guests are told; 0: the host's
 };
 
-// A kernel in a memory file, and the first host process that runs it (docs/adr/0001-trap-machine.md).
+// A kernel in a memory file, and the first host process that runs it
+// (docs/adr/0001-trap-machine.md).
 class TrapMachine {
  public:
   explicit TrapMachine(TrapMachineConfig config);

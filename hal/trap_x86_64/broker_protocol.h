@@ -1,8 +1,9 @@
 #pragma once
 #include <cstdint>
 
-// What the kernel asks the supervisor to do with host files, one message each way on a SOCK_SEQPACKET socket.
-// Nodes are the broker's own numbers: it resolves single names beneath a node it gave out, and nothing else.
+// What the kernel asks the supervisor to do with host files, one message each way on a
+// SOCK_SEQPACKET socket. Nodes are the broker's own numbers: it resolves single names beneath a
+// node it gave out, and nothing else.
 namespace zrun::hal {
 
 enum class BrokerOperation : uint32_t {

@@ -2,8 +2,8 @@
 #include "hal/trap_x86_64/host_call.h"
 #include "hal/trap_x86_64/machine.h"
 
-// Address spaces: a host process each. Private memory is the host's, shared memory maps the memory file, the image or
-// a host file.
+// Address spaces: a host process each. Private memory is the host's, shared memory maps the memory
+// file, the image or a host file.
 namespace zrun::hal {
 namespace {
 
@@ -55,12 +55,14 @@ Carrier::~Carrier() {
   WakeWord(first_thread->start_gate, 1);
 }
 
-Result<void> Carrier::MapFrames(vaddr_t base, std::span<const PhysRange> frames, Access access, bool is_private) {
+Result<void> Carrier::MapFrames(vaddr_t base, std::span<const PhysRange> frames, Access access,
+                                bool is_private) {
   CHECK(is_current());
   const int flags = (is_private ? kPrivate | kNoReserve : kShared) | kFixed;
   for (const PhysRange& run : frames) {
     const HostRange host = ToHost(run.base);
-    const int64_t mapped = HostMmap(base, run.size, Protection(access), flags, host.fd, host.offset);
+    const int64_t mapped =
+        HostMmap(base, run.size, Protection(access), flags, host.fd, host.offset);
     if (mapped < 0) return HostError(mapped);
     base += run.size;
   }
@@ -93,7 +95,8 @@ Result<void> Carrier::UnmapAll() {
 
 void Carrier::DoPendingWork() {
   HostLock lock(lock_);
-  for (const VirtRange& range : pending_unmaps_) HostCall(HostNumber::kMunmap, range.base, range.size);
+  for (const VirtRange& range : pending_unmaps_)
+    HostCall(HostNumber::kMunmap, range.base, range.size);
   pending_unmaps_.Clear();
   pending_work_.store(false, std::memory_order_seq_cst);
 }
@@ -137,14 +140,16 @@ Result<void> MapPrivateZero(AddressSpace& space, VirtRange range, Access access)
   return {};
 }
 
-Result<void> MapPrivateCopy(AddressSpace& space, vaddr_t base, std::span<const PhysRange> frames, Access access) {
+Result<void> MapPrivateCopy(AddressSpace& space, vaddr_t base, std::span<const PhysRange> frames,
+                            Access access) {
   return AsCarrier(space).MapFrames(base, frames, access, true);
 }
 
 Result<void> MoveRange(AddressSpace& space, VirtRange from, vaddr_t to) {
   CHECK(AsCarrier(space).is_current());
   constexpr int kMayMoveFixed = 3;
-  const int64_t moved = HostCall(HostNumber::kMremap, from.base, from.size, from.size, kMayMoveFixed, to);
+  const int64_t moved =
+      HostCall(HostNumber::kMremap, from.base, from.size, from.size, kMayMoveFixed, to);
   if (moved < 0) return HostError(moved);
   return {};
 }
@@ -256,7 +261,8 @@ void RunOnSpawner(void (*function)(void*), void* argument) {
   g_spawner->argument = argument;
   g_spawner->done.store(0);
   Ask(kCall);
-  while (g_spawner->done.load(std::memory_order_acquire) == 0) WaitOnWord(g_spawner->done, 0, Deadline::Never());
+  while (g_spawner->done.load(std::memory_order_acquire) == 0)
+    WaitOnWord(g_spawner->done, 0, Deadline::Never());
 }
 
 void StartSpawner() {

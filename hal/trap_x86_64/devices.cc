@@ -103,27 +103,33 @@ void Halt(int exit_status) {
   for (;;) HostCall(HostNumber::kExitGroup, 0);
 }
 
-std::string_view CommandLine() { return {Boot().text + Boot().command_line, Boot().command_line_size}; }
+std::string_view CommandLine() {
+  return {Boot().text + Boot().command_line, Boot().command_line_size};
+}
 
 StreamKind GetStreamKind(unsigned stream) { return StreamKind(Boot().stream_kinds[stream]); }
 
 Result<size_t> StreamRead(unsigned stream, std::span<std::byte> buffer) {
-  return HostSize(HostCall(HostNumber::kRead, Boot().stream_fds[stream], buffer.data(), buffer.size()));
+  return HostSize(
+      HostCall(HostNumber::kRead, Boot().stream_fds[stream], buffer.data(), buffer.size()));
 }
 
 Result<size_t> StreamWrite(unsigned stream, std::span<const std::byte> buffer) {
-  return HostSize(HostCall(HostNumber::kWrite, Boot().stream_fds[stream], buffer.data(), buffer.size()));
+  return HostSize(
+      HostCall(HostNumber::kWrite, Boot().stream_fds[stream], buffer.data(), buffer.size()));
 }
 
 StreamReadiness PollStream(unsigned stream) {
   PollFd poll = {Boot().stream_fds[stream], kPollIn | kPollOut, 0};
   if (HostPoll(&poll, 1, false) < 0) return {};
-  return {(poll.revents & kPollIn) != 0, (poll.revents & kPollOut) != 0, (poll.revents & (kPollHup | kPollErr)) != 0};
+  return {(poll.revents & kPollIn) != 0, (poll.revents & kPollOut) != 0,
+          (poll.revents & (kPollHup | kPollErr)) != 0};
 }
 
 void WatchStream(unsigned stream, bool readable, bool writable) {
   const uint32_t wanted = (readable ? 1u : 0u) | (writable ? 2u : 0u);
-  if ((g_interest[stream].fetch_or(wanted, std::memory_order_acq_rel) & wanted) != wanted) WakeReactor();
+  if ((g_interest[stream].fetch_or(wanted, std::memory_order_acq_rel) & wanted) != wanted)
+    WakeReactor();
 }
 
 WindowSize GetWindowSize() {

@@ -4,8 +4,9 @@
 #include "hal/trap_x86_64/host_call.h"
 #include "hal/trap_x86_64/machine.h"
 
-// Names go to the supervisor's broker, contents through the descriptors that it hands in. A HostNode is a descriptor in
-// the container's table; those with a name on the host also have the broker's number.
+// Names go to the supervisor's broker, contents through the descriptors that it hands in. A
+// HostNode is a descriptor in the container's table; those with a name on the host also have the
+// broker's number.
 namespace zrun::hal {
 namespace {
 
@@ -32,7 +33,7 @@ struct Message {  // struct msghdr
   struct Vec {
     void* base;
     size_t length;
-  }* vectors;
+  } * vectors;
   size_t vector_count;
   void* control;
   size_t control_length;
@@ -53,12 +54,14 @@ uint32_t NodeOf(BrokerClient& client, HostNode fd) REQUIRES(client.lock) {
   return size_t(fd) < client.nodes.size() ? client.nodes[size_t(fd)] : 0;
 }
 
-// Sends client.request with |text_size| bytes of text and waits for the answer; the descriptor that came with it, or -1.
+// Sends client.request with |text_size| bytes of text and waits for the answer; the descriptor that
+// came with it, or -1.
 Result<int> Exchange(BrokerClient& client, size_t text_size) REQUIRES(client.lock) {
   const size_t size = sizeof(BrokerRequest) - kBrokerTextMax + text_size;
   for (;;) {
-    const int64_t sent = HostCallRaw(HostNumber::kSendto, uint64_t(Boot().broker_fd), uint64_t(&client.request), size,
-                                     0x4000 /* MSG_NOSIGNAL */, 0, host_cookie << 32);
+    const int64_t sent =
+        HostCallRaw(HostNumber::kSendto, uint64_t(Boot().broker_fd), uint64_t(&client.request),
+                    size, 0x4000 /* MSG_NOSIGNAL */, 0, host_cookie << 32);
     if (sent == -int64_t(Errno::kEINTR)) continue;
     if (sent < 0) return Errno::kEIO;
     break;
@@ -74,7 +77,8 @@ Result<int> Exchange(BrokerClient& client, size_t text_size) REQUIRES(client.loc
   constexpr int kCmsgCloexec = 0x40000000;
   for (;;) {
     message.control_length = sizeof control;
-    const int64_t received = HostCall(HostNumber::kRecvmsg, Boot().broker_fd, &message, kCmsgCloexec);
+    const int64_t received =
+        HostCall(HostNumber::kRecvmsg, Boot().broker_fd, &message, kCmsgCloexec);
     if (received == -int64_t(Errno::kEINTR)) continue;
     if (received < int64_t(sizeof(BrokerReply) - kBrokerTextMax)) return Errno::kEIO;
     break;
@@ -85,8 +89,9 @@ Result<int> Exchange(BrokerClient& client, size_t text_size) REQUIRES(client.loc
 }
 
 // For operations on |node| by |name|.
-Result<int> Ask(BrokerClient& client, BrokerOperation operation, HostNode node, std::string_view name, uint32_t value,
-                HostNode other = kNoHostNode, std::string_view text = {}) REQUIRES(client.lock) {
+Result<int> Ask(BrokerClient& client, BrokerOperation operation, HostNode node,
+                std::string_view name, uint32_t value, HostNode other = kNoHostNode,
+                std::string_view text = {}) REQUIRES(client.lock) {
   if (name.size() >= kBrokerNameMax || text.size() >= kBrokerTextMax) return Errno::kENAMETOOLONG;
   BrokerRequest& request = client.request;
   request.operation = operation;
@@ -99,7 +104,8 @@ Result<int> Ask(BrokerClient& client, BrokerOperation operation, HostNode node, 
   return Exchange(client, text.size() + 1);
 }
 
-Result<HostNode> AskForNode(BrokerOperation operation, HostNode node, std::string_view name, uint32_t value) {
+Result<HostNode> AskForNode(BrokerOperation operation, HostNode node, std::string_view name,
+                            uint32_t value) {
   BrokerClient& client = Client();
   HostLock lock(client.lock);
   const int fd = TRY(Ask(client, operation, node, name, value));
@@ -108,8 +114,9 @@ Result<HostNode> AskForNode(BrokerOperation operation, HostNode node, std::strin
   return fd;
 }
 
-Result<void> AskPlainly(BrokerOperation operation, HostNode node, std::string_view name, uint32_t value = 0,
-                        HostNode other = kNoHostNode, std::string_view text = {}) {
+Result<void> AskPlainly(BrokerOperation operation, HostNode node, std::string_view name,
+                        uint32_t value = 0, HostNode other = kNoHostNode,
+                        std::string_view text = {}) {
   BrokerClient& client = Client();
   HostLock lock(client.lock);
   TRY(Ask(client, operation, node, name, value, other, text));
@@ -180,8 +187,8 @@ Result<void> HostLink(HostNode directory, std::string_view name, HostNode target
 Result<void> HostUnlink(HostNode directory, std::string_view name, bool is_directory) {
   return AskPlainly(BrokerOperation::kUnlink, directory, name, is_directory ? 1 : 0);
 }
-Result<void> HostRename(HostNode from, std::string_view name, HostNode to, std::string_view new_name,
-                        uint32_t flags) {
+Result<void> HostRename(HostNode from, std::string_view name, HostNode to,
+                        std::string_view new_name, uint32_t flags) {
   return AskPlainly(BrokerOperation::kRename, from, name, flags, to, new_name);
 }
 
@@ -204,8 +211,10 @@ Result<HostStatFs> HostGetStatFs(HostNode node) {
     int64_t name_length, fragment_size, flags, spare[4];
   } stat = {};
   TRY(HostResult(HostCall(HostNumber::kFstatfs, node, &stat)));
-  return HostStatFs{uint64_t(stat.type), uint64_t(stat.block_size), stat.blocks,     stat.free,
-                    stat.available,      stat.files,                stat.files_free, uint64_t(stat.name_length)};
+  return HostStatFs{uint64_t(stat.type), uint64_t(stat.block_size),
+                    stat.blocks,         stat.free,
+                    stat.available,      stat.files,
+                    stat.files_free,     uint64_t(stat.name_length)};
 }
 
 void HostClose(HostNode node) {
@@ -249,16 +258,19 @@ Result<uint64_t> HostSeek(HostNode open_node, uint64_t offset, int whence) {
   return HostSize(HostCall(HostNumber::kLseek, open_node, offset, whence));
 }
 
-Result<size_t> HostReadDirectory(HostNode open_node, uint64_t& cursor, std::span<std::byte> buffer) {
+Result<size_t> HostReadDirectory(HostNode open_node, uint64_t& cursor,
+                                 std::span<std::byte> buffer) {
   // The position is the open file's: a node is opened for one reader at a time.
   TRY(HostSize(HostCall(HostNumber::kLseek, open_node, cursor, 0)));
-  const size_t size = TRY(HostSize(HostCall(HostNumber::kGetdents64, open_node, buffer.data(), buffer.size())));
+  const size_t size =
+      TRY(HostSize(HostCall(HostNumber::kGetdents64, open_node, buffer.data(), buffer.size())));
   cursor = TRY(HostSize(HostCall(HostNumber::kLseek, open_node, 0, 1)));
   return size;
 }
 
 Result<PhysRange> HostFileBank(HostNode open_node) {
-  return PhysRange{kFileBank | paddr_t(uint32_t(open_node)) << kFileBankShift, uint64_t{1} << kFileBankShift};
+  return PhysRange{kFileBank | paddr_t(uint32_t(open_node)) << kFileBankShift,
+                   uint64_t{1} << kFileBankShift};
 }
 
 }  // namespace zrun::hal

@@ -14,7 +14,8 @@ class CAPABILITY("mutex") HostMutex {
   void Lock() ACQUIRE() {
     uint32_t state = 0;
     if (state_.compare_exchange_strong(state, 1, std::memory_order_acquire)) return;
-    while (state_.exchange(2, std::memory_order_acquire) != 0) WaitOnWord(state_, 2, Deadline::Never());
+    while (state_.exchange(2, std::memory_order_acquire) != 0)
+      WaitOnWord(state_, 2, Deadline::Never());
   }
   void Unlock() RELEASE() {
     if (state_.exchange(0, std::memory_order_release) == 2) WakeWord(state_, 1);

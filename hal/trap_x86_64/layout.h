@@ -1,6 +1,6 @@
 #pragma once
-// Where things lie in every carrier, and in a thread's block. Shared by C++, assembly and the launcher, so only
-// macros. See docs/adr/0002-trap-memory-layout.md.
+// Where things lie in every carrier, and in a thread's block. Shared by C++, assembly and the
+// launcher, so only macros. See docs/adr/0002-trap-memory-layout.md.
 
 // The hole in the guest's address range that is the kernel's.
 #define ZRUN_HOLE_BASE 0x610000000000
@@ -97,5 +97,6 @@
 #define FRAME_ADDR 328
 #define FRAME_SYSCALL_ARCH 340
 
-// The host signal that is the kernel's own (Linux's SIGURG: ignored by default, sent by nobody to us).
+// The host signal that is the kernel's own (Linux's SIGURG: ignored by default, sent by nobody to
+// us).
 #define ZRUN_KICK_SIGNAL 23

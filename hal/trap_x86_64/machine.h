@@ -8,9 +8,9 @@
 #include "hal/address_space.h"
 #include "hal/thread.h"
 #include "hal/trap_x86_64/boot_record.h"
+#include "hal/trap_x86_64/host_mutex.h"
 #include "hal/trap_x86_64/layout.h"
 #include "hal/user_context.h"
-#include "hal/trap_x86_64/host_mutex.h"
 
 // What the files of this machine share.
 namespace zrun::hal {
@@ -21,30 +21,31 @@ enum class BlockState : uint32_t { kFree, kLive, kDead };
 struct TrapState {
   Registers registers;
   uint64_t kernel_sp;
-  std::atomic<uint32_t> mode;     // 1: in guest code, or on the last steps into it
+  std::atomic<uint32_t> mode;  // 1: in guest code, or on the last steps into it
   std::atomic<uint32_t> kick;
   uint64_t exit_slot;
-  uint32_t signal;                // of the last trap: the host's signal and what it said
+  uint32_t signal;  // of the last trap: the host's signal and what it said
   int32_t code;
   uint64_t address;
   uint32_t trap_number;
   uint32_t error_code;
   uint32_t syscall_arch;
-  std::atomic<uint32_t> state;    // BlockState; kDead is stored by the thread's last instruction but one
+  std::atomic<uint32_t>
+      state;  // BlockState; kDead is stored by the thread's last instruction but one
 };
 
-// A host thread. It lies in its block, between its kernel stack and its alternate signal stack, and is found from the
-// stack pointer.
+// A host thread. It lies in its block, between its kernel stack and its alternate signal stack, and
+// is found from the stack pointer.
 class Thread : public TrapState, public ListNode<Thread> {
  public:
-  std::atomic<uint32_t> park;     // what it sleeps on: kUnparkedBit, kKickedBit
+  std::atomic<uint32_t> park;  // what it sleeps on: kUnparkedBit, kKickedBit
   int32_t host_pid, host_tid;
-  AddressSpace* space;            // owned reference; null for service threads
+  AddressSpace* space;  // owned reference; null for service threads
   uint32_t slot_index;
   ThreadStart start;
   std::atomic<uint32_t> start_gate;  // a blank carrier's first thread waits for 1
-  void* owner;                    // ThreadSlot
-  bool new_process;               // first thread of its carrier
+  void* owner;                       // ThreadSlot
+  bool new_process;                  // first thread of its carrier
 
   std::byte* block() { return reinterpret_cast<std::byte*>(this) - ZRUN_BLOCK_THREAD; }
 };
@@ -71,7 +72,8 @@ class Carrier final : public AddressSpace {
   Result<void> UnmapAll() override;
 
   bool is_current() const;
-  Result<void> MapFrames(vaddr_t base, std::span<const PhysRange> frames, Access access, bool is_private);
+  Result<void> MapFrames(vaddr_t base, std::span<const PhysRange> frames, Access access,
+                         bool is_private);
   Result<uint32_t> AddThread(Thread& thread);
   void RemoveThread(Thread& thread);
   // fork's child: slot 0 is its first thread's.
@@ -103,7 +105,8 @@ void InstallSignals();
 void InstallFilters();
 void StartReactor();
 void StartSpawner();
-// Runs |function| on the service carrier's spawner thread and waits: what must be made from its clean address space.
+// Runs |function| on the service carrier's spawner thread and waits: what must be made from its
+// clean address space.
 void RunOnSpawner(void (*function)(void*), void* argument);
 
 // Leaves a report for the supervisor and ends the container; exit status 125.

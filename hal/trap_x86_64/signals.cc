@@ -4,7 +4,8 @@
 #include "hal/trap_x86_64/host_call.h"
 #include "hal/trap_x86_64/machine.h"
 
-// The host's signals: how they reach SignalEntry (entry.S), and those that arrive while the kernel runs.
+// The host's signals: how they reach SignalEntry (entry.S), and those that arrive while the kernel
+// runs.
 
 extern "C" {
 void SignalEntry();
@@ -27,13 +28,16 @@ struct FixupEntry {
 extern "C" const FixupEntry fixup_table_begin[], fixup_table_end[];
 extern "C" const std::byte kernel_text_begin[], kernel_text_end[];
 
-uint64_t& FrameWord(std::byte* frame, size_t offset) { return *reinterpret_cast<uint64_t*>(frame + offset); }
+uint64_t& FrameWord(std::byte* frame, size_t offset) {
+  return *reinterpret_cast<uint64_t*>(frame + offset);
+}
 
 Registers FrameRegisters(std::byte* frame) {
   const auto word = [&](size_t offset) { return FrameWord(frame, offset); };
-  return {word(FRAME_RAX), word(FRAME_RCX), word(FRAME_RDX), word(FRAME_RBX), word(FRAME_RSP), word(FRAME_RBP),
-          word(FRAME_RSI), word(FRAME_RDI), word(FRAME_R8),  word(FRAME_R9),  word(FRAME_R10), word(FRAME_R11),
-          word(FRAME_R12), word(FRAME_R13), word(FRAME_R14), word(FRAME_R15), word(FRAME_RIP), word(FRAME_RFLAGS)};
+  return {word(FRAME_RAX), word(FRAME_RCX), word(FRAME_RDX),   word(FRAME_RBX), word(FRAME_RSP),
+          word(FRAME_RBP), word(FRAME_RSI), word(FRAME_RDI),   word(FRAME_R8),  word(FRAME_R9),
+          word(FRAME_R10), word(FRAME_R11), word(FRAME_R12),   word(FRAME_R13), word(FRAME_R14),
+          word(FRAME_R15), word(FRAME_RIP), word(FRAME_RFLAGS)};
 }
 
 struct HostSigaction {
@@ -43,8 +47,10 @@ struct HostSigaction {
   uint64_t mask;
 };
 void SetHandler(int signal, void (*handler)()) {
-  constexpr uint64_t kSiginfo = 4, kRestorer = 0x04000000, kOnStack = 0x08000000, kNoDefer = 0x40000000;
-  const HostSigaction action = {handler, kSiginfo | kRestorer | kOnStack | kNoDefer, SignalRestorer, 0};
+  constexpr uint64_t kSiginfo = 4, kRestorer = 0x04000000, kOnStack = 0x08000000,
+                     kNoDefer = 0x40000000;
+  const HostSigaction action = {handler, kSiginfo | kRestorer | kOnStack | kNoDefer, SignalRestorer,
+                                0};
   const int64_t result = HostCall(HostNumber::kRtSigaction, signal, &action, 0, 8);
   CHECK(result == 0);
 }
@@ -52,12 +58,14 @@ void SetHandler(int signal, void (*handler)()) {
 }  // namespace
 
 void InstallSignals() {
-  // A first-level frame always lies at the same place under the top of the alternate stack: see where.
+  // A first-level frame always lies at the same place under the top of the alternate stack: see
+  // where.
   SetHandler(ZRUN_KICK_SIGNAL, CalibrateEntry);
   Thread& self = CurrentThread();
   HostCall(HostNumber::kTgkill, self.host_pid, self.host_tid, ZRUN_KICK_SIGNAL);
   CHECK(entry_frame_offset > ZRUN_BLOCK_ALTSTACK);
-  constexpr int kSigill = 4, kSigtrap = 5, kSigbus = 7, kSigfpe = 8, kSigsegv = 11, kSigpipe = 13, kSigsys = 31;
+  constexpr int kSigill = 4, kSigtrap = 5, kSigbus = 7, kSigfpe = 8, kSigsegv = 11, kSigpipe = 13,
+                kSigsys = 31;
   for (int signal : {kSigill, kSigtrap, kSigbus, kSigfpe, kSigsegv, kSigsys, ZRUN_KICK_SIGNAL})
     SetHandler(signal, SignalEntry);
   const HostSigaction ignore = {reinterpret_cast<void (*)()>(1), 0x04000000, SignalRestorer, 0};
@@ -66,7 +74,8 @@ void InstallSignals() {
   HostCall(HostNumber::kRtSigprocmask, 2, &none, 0, 8);
 }
 
-// On the alternate stack, the thread being in the kernel. Returns to have the frame, as changed, restored.
+// On the alternate stack, the thread being in the kernel. Returns to have the frame, as changed,
+// restored.
 extern "C" void KernelModeSignal(std::byte* frame, uint32_t signal) {
   if (signal == ZRUN_KICK_SIGNAL) return;  // the flags it stands for are set
   uint64_t& pc = FrameWord(frame, FRAME_RIP);
@@ -76,8 +85,8 @@ extern "C" void KernelModeSignal(std::byte* frame, uint32_t signal) {
     return;
   }
   const Registers registers = FrameRegisters(frame);
-  Die(TextBuffer<200>("kernel fault: signal ", signal, ", address ", Hex{FrameWord(frame, FRAME_CR2)}, ", call ",
-                      registers.rax),
+  Die(TextBuffer<200>("kernel fault: signal ", signal, ", address ",
+                      Hex{FrameWord(frame, FRAME_CR2)}, ", call ", registers.rax),
       &registers, registers.rbp);
 }
 
@@ -85,8 +94,8 @@ extern "C" void KernelModeSignal(std::byte* frame, uint32_t signal) {
 extern "C" void GuestViolation(Thread* thread, std::byte* frame) {
   if (!thread) Die("isolation violation: guest code jumped to the signal entry", nullptr, 0);
   const Registers registers = FrameRegisters(frame);
-  Die(TextBuffer<200>("isolation violation: guest code at kernel address ", Hex{registers.rip}, ", signal ",
-                      thread->signal),
+  Die(TextBuffer<200>("isolation violation: guest code at kernel address ", Hex{registers.rip},
+                      ", signal ", thread->signal),
       &registers, 0);
 }
 
@@ -94,7 +103,8 @@ void Die(std::string_view reason, const Registers* registers, uint64_t frame_poi
   BootRecord& boot = Boot();
   uint32_t expected = 0;
   if (boot.died.compare_exchange_strong(expected, 2)) {
-    const size_t size = reason.size() < sizeof boot.death_reason - 1 ? reason.size() : sizeof boot.death_reason - 1;
+    const size_t size =
+        reason.size() < sizeof boot.death_reason - 1 ? reason.size() : sizeof boot.death_reason - 1;
     __builtin_memcpy(boot.death_reason, reason.data(), size);
     boot.death_reason[size] = '\0';
     uint32_t count = 0;
@@ -104,7 +114,8 @@ void Die(std::string_view reason, const Registers* registers, uint64_t frame_poi
     }
     // Frames on this thread's own block only: a broken chain must not fault.
     const uint64_t block = reinterpret_cast<uint64_t>(CurrentThread().block());
-    while (count < 32 && frame_pointer > block && frame_pointer < block + ZRUN_BLOCK_SIZE - 16 && frame_pointer % 8 == 0) {
+    while (count < 32 && frame_pointer > block && frame_pointer < block + ZRUN_BLOCK_SIZE - 16 &&
+           frame_pointer % 8 == 0) {
       boot.death_frames[count++] = reinterpret_cast<uint64_t*>(frame_pointer)[1];
       const uint64_t next = *reinterpret_cast<uint64_t*>(frame_pointer);
       if (next <= frame_pointer) break;

@@ -10,7 +10,8 @@ constinit BootRecord* g_boot = nullptr;
 
 // What is left of the launcher's own memory, around what the kernel uses and the vDSO.
 void UnmapLauncher() {
-  HostCall(HostNumber::kMunmap, 0, Boot().vdso_base < ZRUN_HOLE_BASE ? Boot().vdso_base : ZRUN_HOLE_BASE);
+  HostCall(HostNumber::kMunmap, 0,
+           Boot().vdso_base < ZRUN_HOLE_BASE ? Boot().vdso_base : ZRUN_HOLE_BASE);
   const uint64_t after = ZRUN_HOLE_BASE + ZRUN_HOLE_SIZE, top = 0x7ffffffff000;
   if (Boot().vdso_size == 0) {
     HostCall(HostNumber::kMunmap, after, top - after);
@@ -34,7 +35,8 @@ void InstallFilters() {
       uint16_t count;
       const FilterInstruction* instructions;
     } program = {uint16_t(Boot().filter_count[i]), Boot().filters[i]};
-    const int64_t installed = HostCall(HostNumber::kSeccomp, kSetModeFilter, kFlagSpecAllow, &program);
+    const int64_t installed =
+        HostCall(HostNumber::kSeccomp, kSetModeFilter, kFlagSpecAllow, &program);
     CHECK(installed == 0);
   }
 }

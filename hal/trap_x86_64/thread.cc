@@ -36,8 +36,14 @@ extern "C" [[noreturn]] void LeaveBlock(std::atomic<uint32_t>* state, uint32_t d
 constinit int64_t g_supervisor_pid = 0;
 
 enum : uint64_t {
-  kCloneVm = 0x100, kCloneFs = 0x200, kCloneFiles = 0x400, kCloneSighand = 0x800, kCloneParent = 0x8000,
-  kCloneThread = 0x10000, kCloneSysvsem = 0x40000, kCloneParentSettid = 0x100000,
+  kCloneVm = 0x100,
+  kCloneFs = 0x200,
+  kCloneFiles = 0x400,
+  kCloneSighand = 0x800,
+  kCloneParent = 0x8000,
+  kCloneThread = 0x10000,
+  kCloneSysvsem = 0x40000,
+  kCloneParentSettid = 0x100000,
 };
 
 // Free blocks, last used first: their pages are warm. A dead block is free once its state says so.
@@ -75,7 +81,8 @@ Result<Thread*> AllocateThread() {
     blocks.free.Remove(*found);
   } else {
     if ((blocks.next + 1) * ZRUN_BLOCK_SIZE > ZRUN_BLOCKS_SIZE) return Errno::kEAGAIN;
-    found = reinterpret_cast<Thread*>(ZRUN_BLOCKS_BASE + blocks.next++ * ZRUN_BLOCK_SIZE + ZRUN_BLOCK_THREAD);
+    found = reinterpret_cast<Thread*>(ZRUN_BLOCKS_BASE + blocks.next++ * ZRUN_BLOCK_SIZE +
+                                      ZRUN_BLOCK_THREAD);
   }
   Thread* thread = new (found) Thread;
   thread->registers = {};
@@ -113,10 +120,10 @@ void PrepareHostThread(Thread& self) {
 Result<void> LaunchThread(Thread& thread, bool process) {
   constexpr uint64_t kSigchld = 17;
   thread.new_process = process;
-  const uint64_t flags =
-      process ? kCloneFiles | kCloneFs | kCloneParent | kCloneParentSettid | kSigchld
-              : kCloneVm | kCloneFs | kCloneFiles | kCloneSighand | kCloneThread | kCloneSysvsem |
-                    kCloneParentSettid;
+  const uint64_t flags = process
+                             ? kCloneFiles | kCloneFs | kCloneParent | kCloneParentSettid | kSigchld
+                             : kCloneVm | kCloneFs | kCloneFiles | kCloneSighand | kCloneThread |
+                                   kCloneSysvsem | kCloneParentSettid;
   thread.host_pid = CurrentThread().host_pid;
   const int64_t tid = HostClone(flags, &thread, &thread.host_tid, nullptr);
   if (tid < 0) return HostError(tid);
@@ -253,12 +260,14 @@ CpuTimes ThreadCpuTimes(const Thread& thread) {
     } usage = {};
     constexpr int kRusageThread = 1;
     HostCall(HostNumber::kGetrusage, kRusageThread, &usage);
-    return {usage.user_s * kSecond + usage.user_us * 1000, usage.system_s * kSecond + usage.system_us * 1000};
+    return {usage.user_s * kSecond + usage.user_us * 1000,
+            usage.system_s * kSecond + usage.system_us * 1000};
   }
   struct {
     int64_t seconds, nanoseconds;
   } time = {};
-  const int clock = int(~uint32_t(thread.host_tid) << 3 | 6);  // CPUCLOCK_PERTHREAD | CPUCLOCK_SCHED
+  const int clock =
+      int(~uint32_t(thread.host_tid) << 3 | 6);  // CPUCLOCK_PERTHREAD | CPUCLOCK_SCHED
   if (HostCall(HostNumber::kClockGettime, clock, &time) < 0) return {};
   return {time.seconds * kSecond + time.nanoseconds, 0};
 }
@@ -295,7 +304,8 @@ ParkOutcome Park(Deadline deadline, Interruptible interruptible) {
     }
     if ((word & kKickedBit) && interruptible == Interruptible::kYes) return ParkOutcome::kKicked;
     // Whoever unparks or kicks calls the host only if this bit says that somebody sleeps.
-    if (!self.park.compare_exchange_strong(word, word | kSleepingBit, std::memory_order_seq_cst)) continue;
+    if (!self.park.compare_exchange_strong(word, word | kSleepingBit, std::memory_order_seq_cst))
+      continue;
     const WaitOutcome outcome = WaitOnWord(self.park, word | kSleepingBit, deadline);
     word = self.park.fetch_and(~kSleepingBit, std::memory_order_acq_rel);
     if (outcome == WaitOutcome::kTimedOut && !(word & kUnparkedBit)) return ParkOutcome::kTimedOut;
@@ -303,13 +313,16 @@ ParkOutcome Park(Deadline deadline, Interruptible interruptible) {
 }
 
 void Unpark(Thread& thread) {
-  if (thread.park.fetch_or(kUnparkedBit, std::memory_order_acq_rel) & kSleepingBit) WakeWord(thread.park, 1);
+  if (thread.park.fetch_or(kUnparkedBit, std::memory_order_acq_rel) & kSleepingBit)
+    WakeWord(thread.park, 1);
 }
 
 void Kick(Thread& thread) {
   thread.kick.store(1, std::memory_order_seq_cst);
-  if (thread.park.fetch_or(kKickedBit, std::memory_order_seq_cst) & kSleepingBit) WakeWord(thread.park, 1);
-  // In guest code only the host can reach it. On its way there it sees |kick| (EnterGuest sets the mode first).
+  if (thread.park.fetch_or(kKickedBit, std::memory_order_seq_cst) & kSleepingBit)
+    WakeWord(thread.park, 1);
+  // In guest code only the host can reach it. On its way there it sees |kick| (EnterGuest sets the
+  // mode first).
   if (thread.mode.load(std::memory_order_seq_cst) == 1)
     HostCall(HostNumber::kTgkill, thread.host_pid, thread.host_tid, ZRUN_KICK_SIGNAL);
 }
@@ -318,7 +331,8 @@ bool KickPending() { return CurrentThread().kick.load(std::memory_order_acquire)
 
 void ClearKick() {
   Thread& self = CurrentThread();
-  if (self.kick.load(std::memory_order_relaxed) == 0 && !(self.park.load(std::memory_order_relaxed) & kKickedBit))
+  if (self.kick.load(std::memory_order_relaxed) == 0 &&
+      !(self.park.load(std::memory_order_relaxed) & kKickedBit))
     return;
   self.park.fetch_and(~kKickedBit, std::memory_order_seq_cst);
   self.kick.store(0, std::memory_order_seq_cst);

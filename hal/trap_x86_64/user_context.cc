@@ -16,7 +16,14 @@ int RestoreVectorImage(const void* image, uint64_t mask);
 namespace zrun::hal {
 namespace {
 
-enum : uint32_t { kSigill = 4, kSigtrap = 5, kSigbus = 7, kSigfpe = 8, kSigsegv = 11, kSigsys = 31 };
+enum : uint32_t {
+  kSigill = 4,
+  kSigtrap = 5,
+  kSigbus = 7,
+  kSigfpe = 8,
+  kSigsegv = 11,
+  kSigsys = 31
+};
 
 Trap Describe(const Thread& thread) {
   constexpr uint32_t kArchX86_64 = 0xc000003e;
@@ -57,8 +64,8 @@ Trap Describe(const Thread& thread) {
   return trap;
 }
 
-// Whether a copy may touch [address, address + size): inside the guest's range and outside the kernel's hole.
-// Cuts |size| to what may.
+// Whether a copy may touch [address, address + size): inside the guest's range and outside the
+// kernel's hole. Cuts |size| to what may.
 bool ClampToGuest(vaddr_t address, size_t& size) {
   if (address >= 0x7ffffffff000) return false;
   if (address < ZRUN_HOLE_BASE) {
@@ -81,7 +88,8 @@ void BeforeTouch() {
 Trap Run() {
   Thread& self = CurrentThread();
   BeforeTouch();
-  // The flags a program may have: status, direction, alignment check, ID. Never trap, interrupt, I/O level.
+  // The flags a program may have: status, direction, alignment check, ID. Never trap, interrupt,
+  // I/O level.
   constexpr uint64_t kUserFlags = 0x240cd5;
   self.registers.rflags = (self.registers.rflags & kUserFlags) | 0x202;
   EnterGuest(&self);
@@ -96,12 +104,14 @@ uint64_t ThreadPointer() {
   return value;
 }
 void SetThreadPointer(uint64_t value) {
-  if (int64_t(value) < 0 || value >= uint64_t{1} << 47) value = 0;  // not canonical: the instruction would fault
+  if (int64_t(value) < 0 || value >= uint64_t{1} << 47)
+    value = 0;  // not canonical: the instruction would fault
   asm volatile("wrfsbase %0" : : "r"(value));
 }
 
-// The image in a signal frame is the standard XSAVE layout with Linux's marks (asm/sigcontext.h: _fpx_sw_bytes at
-// 464, FP_XSTATE_MAGIC2 behind it). The PKRU component is left out: keys are the machine's.
+// The image in a signal frame is the standard XSAVE layout with Linux's marks (asm/sigcontext.h:
+// _fpx_sw_bytes at 464, FP_XSTATE_MAGIC2 behind it). The PKRU component is left out: keys are the
+// machine's.
 namespace {
 constexpr uint32_t kMagic1 = 0x46505853, kMagic2 = 0x46505845;
 struct SoftwareBytes {
@@ -122,7 +132,10 @@ void SaveVectorState(std::span<std::byte> image) {
   CHECK(image.size() >= VectorStateSize() && (uint64_t(image.data()) & 63) == 0);
   __builtin_memset(image.data() + kHeaderOffset, 0, 64);
   const uint64_t mask = GuestMask();
-  asm volatile("xsave64 (%0)" : : "r"(image.data()), "a"(uint32_t(mask)), "d"(uint32_t(mask >> 32)) : "memory");
+  asm volatile("xsave64 (%0)"
+               :
+               : "r"(image.data()), "a"(uint32_t(mask)), "d"(uint32_t(mask >> 32))
+               : "memory");
   SoftwareBytes software = {kMagic1, uint32_t(VectorStateSize()), mask, Boot().xsave_size, {}};
   __builtin_memcpy(image.data() + kSoftwareOffset, &software, sizeof software);
   __builtin_memcpy(image.data() + Boot().xsave_size, &kMagic2, 4);
@@ -132,9 +145,12 @@ bool LoadVectorState(std::span<const std::byte> image) {
   uint64_t mask = GuestMask();
   SoftwareBytes software = {};
   uint32_t magic2 = 0;
-  if (image.size() >= kLegacySize) __builtin_memcpy(&software, image.data() + kSoftwareOffset, sizeof software);
-  if (image.size() >= VectorStateSize()) __builtin_memcpy(&magic2, image.data() + Boot().xsave_size, 4);
-  if (software.magic1 == kMagic1 && magic2 == kMagic2 && software.xstate_size == Boot().xsave_size) {
+  if (image.size() >= kLegacySize)
+    __builtin_memcpy(&software, image.data() + kSoftwareOffset, sizeof software);
+  if (image.size() >= VectorStateSize())
+    __builtin_memcpy(&magic2, image.data() + Boot().xsave_size, 4);
+  if (software.magic1 == kMagic1 && magic2 == kMagic2 &&
+      software.xstate_size == Boot().xsave_size) {
     if (RestoreVectorImage(image.data(), mask)) return true;
   } else if (image.size() >= kLegacySize + 64) {
     // A frame with the legacy part only (fxsave): the rest becomes initial.
@@ -193,7 +209,8 @@ bool CompareExchangeUserWord(vaddr_t address, uint32_t& expected, uint32_t desir
   size_t size = 4;
   if (!ClampToGuest(address, size) || size < 4) return false;
   BeforeTouch();
-  const int result = CompareExchangeUser32(reinterpret_cast<uint32_t*>(address), &expected, desired);
+  const int result =
+      CompareExchangeUser32(reinterpret_cast<uint32_t*>(address), &expected, desired);
   swapped = result == 1;
   return result >= 0;
 }

@@ -1,0 +1,283 @@
+// The address space: mmap(2) and its family, brk(2).
+#include "compat/syscall_table.h"
+#include "compat/task.h"
+#include "vfs/permissions.h"
+
+namespace zrun::compat {
+namespace {
+
+using hal::Access;
+
+enum : uint32_t {  // <asm-generic/mman.h>
+  kMapShared = 1,
+  kMapPrivate = 2,
+  kMapSharedValidate = 3,
+  kMapTypeMask = 0xf,
+  kMapFixed = 0x10,
+  kMapAnonymous = 0x20,
+  kMap32Bit = 0x40,
+  kMapGrowsDown = 0x100,
+  kMapDenyWrite = 0x800,
+  kMapExecutable = 0x1000,
+  kMapLocked = 0x2000,
+  kMapNoReserve = 0x4000,
+  kMapPopulate = 0x8000,
+  kMapNonBlock = 0x10000,
+  kMapStack = 0x20000,
+  kMapHugeTlb = 0x40000,
+  kMapSync = 0x80000,
+  kMapFixedNoReplace = 0x100000,
+};
+constexpr uint32_t kMapLegacy = 0x1f0ff | kMapStack | kMapHugeTlb | kMapFixedNoReplace;
+constexpr uint32_t kProtGrowsDown = 0x01000000, kProtGrowsUp = 0x02000000;
+constexpr uint32_t kReadImpliesExec = 0x0400000;  // personality(2)
+
+Access AccessOf(Task& task, uint32_t protection) {
+  auto access = Access(protection & 7);
+  if (HasAny(access, Access::kRead) && (task.personality & kReadImpliesExec))
+    access |= Access::kExecute;
+  return access;
+}
+
+// EINVAL for an unaligned address, ENOMEM for a length that leaves the address space; rounds up.
+Result<hal::VirtRange> PageRange(uint64_t address, uint64_t length) {
+  if (address & hal::kPageMask) return Errno::kEINVAL;
+  const uint64_t size = hal::RoundUp(length);
+  if (size < length || address + size < address) return Errno::kENOMEM;
+  return hal::VirtRange{address, size};
+}
+
+Result<void> CheckLockLimit(Task& task, uint64_t more) {
+  if (task.Has(vfs::Capability::kIpcLock)) return {};
+  const uint64_t limit = task.group().limits().soft(Limit::kLocked);
+  if (limit == kUnlimited) return {};
+  if (limit == 0) return Errno::kEPERM;
+  if (task.region().totals().locked_bytes + more > limit) return Errno::kENOMEM;
+  return {};
+}
+
+// What a file allows to be mapped, as mmap(2)'s EACCES and EPERM have it.
+Result<void> AddFile(Task& task, Mapping& mapping, Fd fd, bool shared) {
+  auto file = TRY(task.fds().Get(fd));
+  if (!file->readable()) return Errno::kEACCES;
+  if (shared && HasAny(mapping.access, Access::kWrite) && !file->writable()) return Errno::kEACCES;
+  if (shared && !file->writable()) mapping.max_access = Access::kRead | Access::kExecute;
+  if (const auto& mount = file->path().mount;
+      mount && HasAny(mount->flags(), vfs::MountFlags::kNoExec)) {
+    if (HasAny(mapping.access, Access::kExecute)) return Errno::kEPERM;
+    mapping.max_access &= ~Access::kExecute;
+  }
+  mapping.object = TRY(file->Mmap());
+  mapping.file = std::move(file);
+  return {};
+}
+
+}  // namespace
+
+SyscallResult sys_mmap(Task& task, UserAddr address, size_t length, uint32_t protection,
+                       uint32_t flags, Fd fd, uint64_t offset) {
+  if (offset & hal::kPageMask) return Errno::kEINVAL;
+  if (length == 0) return Errno::kEINVAL;
+  const uint64_t size = hal::RoundUp(length);
+  if (size < length) return Errno::kENOMEM;
+  if (offset + size < offset) return Errno::kEOVERFLOW;
+  const uint32_t type = flags & kMapTypeMask;
+  if (type != kMapShared && type != kMapPrivate && type != kMapSharedValidate)
+    return Errno::kEINVAL;
+  if (type == kMapSharedValidate && (flags & ~kMapLegacy)) return Errno::kEOPNOTSUPP;
+  const bool shared = type != kMapPrivate;
+
+  Mapping mapping;
+  mapping.range = {address.address, size};
+  mapping.object_offset = offset;
+  mapping.access = AccessOf(task, protection);
+  if (!shared) mapping.flags |= MapFlags::kPrivate;
+  if (flags & (kMapFixed | kMapFixedNoReplace)) {
+    if (address.address & hal::kPageMask) return Errno::kEINVAL;
+    if (address.address < hal::GetUserLayout().lowest) return Errno::kEPERM;
+    mapping.flags |= MapFlags::kFixed;
+    if (!(flags & kMapFixedNoReplace)) mapping.flags |= MapFlags::kReplace;
+  } else {
+    mapping.range.base = hal::RoundDown(address.address);
+    if (flags & kMap32Bit) mapping.flags |= MapFlags::kLow;
+  }
+  if (flags & kMapGrowsDown) mapping.flags |= MapFlags::kGrowsDown;
+  if (flags & kMapNoReserve) mapping.flags |= MapFlags::kNoReserve;
+  if (!(flags & kMapAnonymous)) {
+    TRY(AddFile(task, mapping, fd, shared));
+  } else {
+    if (flags & kMapHugeTlb) return Errno::kENOMEM;  // as a host without reserved huge pages
+    mapping.object_offset = 0;
+    if (shared) mapping.object = TRY(VmObject::CreateAnonymous(size));
+  }
+  if ((flags & kMapLocked) || task.memory_context().lock_future) {
+    TRY(CheckLockLimit(task, size));
+    mapping.flags |= MapFlags::kLocked;
+  }
+  return TRY(task.region().Map(std::move(mapping)));
+}
+
+SyscallResult sys_munmap(Task& task, UserAddr address, size_t length) {
+  if (length == 0) return Errno::kEINVAL;
+  const auto range = PageRange(address.address, length);
+  if (!range.ok()) return Errno::kEINVAL;
+  TRY(task.region().Unmap(range.value()));
+  return 0;
+}
+
+SyscallResult sys_mprotect(Task& task, UserAddr address, size_t length, uint32_t protection) {
+  const uint32_t growth = protection & (kProtGrowsDown | kProtGrowsUp);
+  if (growth == (kProtGrowsDown | kProtGrowsUp)) return Errno::kEINVAL;
+  hal::VirtRange range = TRY(PageRange(address.address, length));
+  if (protection & ~(7u | 8u | kProtGrowsDown | kProtGrowsUp)) return Errno::kEINVAL;
+  if (range.size == 0) return 0;
+  if (growth) {
+    // To the end of the mapping that grows: only stacks do, downwards.
+    const auto mapping = task.region().Find(range.base);
+    if (!mapping) return Errno::kENOMEM;
+    if (growth == kProtGrowsUp || !HasAny(mapping->flags, MapFlags::kGrowsDown))
+      return Errno::kEINVAL;
+    range = {mapping->range.base, range.end() - mapping->range.base};
+  }
+  TRY(task.region().Protect(range, AccessOf(task, protection)));
+  return 0;
+}
+
+SyscallResult sys_pkey_mprotect(Task& task, UserAddr address, size_t length, uint32_t protection,
+                                int32_t key) {
+  if (key != -1) return Errno::kEINVAL;
+  return sys_mprotect(task, address, length, protection);
+}
+
+SyscallResult sys_mremap(Task& task, UserAddr old_address, size_t old_size, size_t new_size,
+                         uint32_t flags, UserAddr new_address) {
+  constexpr uint32_t kMayMove = 1, kFixed = 2, kDontUnmap = 4;
+  if (flags & ~(kMayMove | kFixed | kDontUnmap)) return Errno::kEINVAL;
+  if ((flags & (kFixed | kDontUnmap)) && !(flags & kMayMove)) return Errno::kEINVAL;
+  if ((flags & kDontUnmap) && old_size != new_size) return Errno::kEINVAL;
+  if (old_address.address & hal::kPageMask) return Errno::kEINVAL;
+  const uint64_t old_rounded = hal::RoundUp(old_size), new_rounded = hal::RoundUp(new_size);
+  if (new_rounded == 0 || new_rounded < new_size || old_rounded < old_size) return Errno::kEINVAL;
+  if ((flags & (kFixed | kDontUnmap)) && (new_address.address & hal::kPageMask))
+    return Errno::kEINVAL;
+  return TRY(task.region().Remap({old_address.address, old_rounded}, new_rounded, flags,
+                                 new_address.address));
+}
+
+SyscallResult sys_madvise(Task& task, UserAddr address, size_t length, int32_t advice) {
+  if (address.address & hal::kPageMask) return Errno::kEINVAL;
+  const uint64_t size = hal::RoundUp(length);
+  if (size < length || address.address + size < address.address) return Errno::kEINVAL;
+  TRY(task.region().Advise({address.address, size}, advice));
+  return 0;
+}
+
+SyscallResult sys_msync(Task& task, UserAddr address, size_t length, uint32_t flags) {
+  constexpr uint32_t kAsync = 1, kInvalidate = 2, kSync = 4;
+  if (flags & ~(kAsync | kInvalidate | kSync)) return Errno::kEINVAL;
+  if ((flags & kAsync) && (flags & kSync)) return Errno::kEINVAL;
+  const hal::VirtRange range = TRY(PageRange(address.address, length));
+  if (range.size == 0) return 0;
+  TRY(task.region().Sync(range, flags & kInvalidate));
+  return 0;
+}
+
+SyscallResult sys_mincore(Task& task, UserAddr address, size_t length, UserPtr<uint8_t> vector) {
+  const hal::VirtRange range = TRY(PageRange(address.address, length));
+  std::array<uint8_t, 512> pages;
+  for (uint64_t done = 0; done < range.size;) {
+    const uint64_t part = std::min<uint64_t>(range.size - done, pages.size() * hal::kPageSize);
+    const std::span<uint8_t> out(pages.data(), part / hal::kPageSize);
+    TRY(task.region().Residency({range.base + done, part}, out));
+    TRY(task.memory().WriteArray(vector.at(done / hal::kPageSize), std::span<const uint8_t>(out)));
+    done += part;
+  }
+  return 0;
+}
+
+namespace {
+
+SyscallResult Lock(Task& task, UserAddr address, size_t length, bool lock) {
+  const uint64_t base = hal::RoundDown(address.address);
+  const uint64_t size = hal::RoundUp(length + (address.address - base));
+  if (base + size < base || size < length) return Errno::kEINVAL;
+  if (lock) TRY(CheckLockLimit(task, size));
+  if (size != 0) TRY(task.region().SetLocked({base, size}, lock));
+  return 0;
+}
+
+// Every mapping there is, one after another: the region may change between two.
+Result<void> LockAll(Task& task, bool lock) {
+  for (hal::vaddr_t at = 0;;) {
+    const auto mapping = task.region().FindFrom(at);
+    if (!mapping) return {};
+    at = mapping->range.end();
+    if (HasAny(mapping->flags, MapFlags::kVdso)) continue;
+    const auto done = task.region().SetLocked(mapping->range, lock);
+    if (!done.ok() && done.error() != Errno::kENOMEM) return done.error();
+  }
+}
+
+}  // namespace
+
+SyscallResult sys_mlock(Task& task, UserAddr address, size_t length) {
+  return Lock(task, address, length, true);
+}
+
+SyscallResult sys_mlock2(Task& task, UserAddr address, size_t length, uint32_t flags) {
+  if (flags & ~1u) return Errno::kEINVAL;
+  return Lock(task, address, length, true);
+}
+
+SyscallResult sys_munlock(Task& task, UserAddr address, size_t length) {
+  return Lock(task, address, length, false);
+}
+
+SyscallResult sys_mlockall(Task& task, uint32_t flags) {
+  constexpr uint32_t kCurrent = 1, kFuture = 2, kOnFault = 4;
+  if (flags == 0 || (flags & ~(kCurrent | kFuture | kOnFault)) || flags == kOnFault)
+    return Errno::kEINVAL;
+  if (flags & kCurrent) {
+    TRY(CheckLockLimit(task, task.region().totals().total_bytes));
+    TRY(LockAll(task, true));
+  } else {
+    TRY(CheckLockLimit(task, 0));
+  }
+  task.memory_context().lock_future = (flags & kFuture) != 0;
+  return 0;
+}
+
+SyscallResult sys_munlockall(Task& task) {
+  task.memory_context().lock_future = false;
+  TRY(LockAll(task, false));
+  return 0;
+}
+
+SyscallResult sys_brk(Task& task, UserAddr address) {
+  MutexLock lock(task.memory_context().brk_lock);
+  VmAddressRegion& region = task.region();
+  auto landmarks = region.landmarks();
+  const uint64_t wanted = address.address;
+  if (wanted < landmarks.start_brk) return landmarks.brk;
+  const uint64_t old_top = hal::RoundUp(landmarks.brk), new_top = hal::RoundUp(wanted);
+  if (new_top < wanted) return landmarks.brk;
+  if (new_top > old_top) {
+    const uint64_t limit = task.group().limits().soft(Limit::kData);
+    if (limit != kUnlimited &&
+        (wanted - landmarks.start_brk) + (landmarks.end_data - landmarks.start_data) > limit)
+      return landmarks.brk;
+    Mapping mapping;
+    mapping.range = {old_top, new_top - old_top};
+    mapping.access = Access::kRead | Access::kWrite;
+    if (task.personality & kReadImpliesExec) mapping.access |= Access::kExecute;
+    mapping.flags = MapFlags::kPrivate | MapFlags::kFixed | MapFlags::kHeap;
+    if (!region.Map(std::move(mapping)).ok()) return landmarks.brk;
+  } else if (new_top < old_top) {
+    if (!region.Unmap({new_top, old_top - new_top}).ok()) return landmarks.brk;
+  }
+  landmarks.brk = wanted;
+  region.SetLandmarks(landmarks);
+  return wanted;
+}
+
+}  // namespace zrun::compat

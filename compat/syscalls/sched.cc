@@ -1,0 +1,191 @@
+// Scheduling: the machine's host schedules; policies, priorities and affinity are kept and reported
+// (sched(7)).
+#include "compat/abi/types.h"
+#include "compat/syscall_table.h"
+#include "compat/task.h"
+#include "compat/time_argument.h"
+
+namespace zrun::compat {
+namespace {
+
+constexpr int kOther = 0, kFifo = 1, kRoundRobin = 2, kBatch = 3, kIdle = 5, kDeadline = 6;
+constexpr uint32_t kResetOnFork = 0x40000000;
+
+bool IsRealTime(int policy) { return policy == kFifo || policy == kRoundRobin; }
+bool IsKnown(int policy) {
+  return policy == kOther || policy == kBatch || policy == kIdle || IsRealTime(policy);
+}
+
+Result<RefPtr<Task>> FindTask(Task& task, int32_t tid) {
+  if (tid < 0) return Errno::kEINVAL;
+  if (tid == 0 || tid == task.tid()) return RefPtr<Task>(&task);
+  MutexLock lock(task.kernel().lock());
+  RefPtr<Task> found(task.kernel().pids().FindTask(tid));
+  if (!found) return Errno::kESRCH;
+  return found;
+}
+
+Result<void> CheckSameOwner(Task& task, Task& other) {
+  const auto mine = task.credentials(), theirs = other.credentials();
+  if (mine->euid != theirs->euid && mine->euid != theirs->uid &&
+      !mine->Has(vfs::Capability::kSysNice))
+    return Errno::kEPERM;
+  return {};
+}
+
+Result<void> SetPolicy(Task& task, Task& other, int policy, int priority, bool reset_on_fork) {
+  if (!IsKnown(policy)) return Errno::kEINVAL;
+  if (IsRealTime(policy) ? priority < 1 || priority > 99 : priority != 0) return Errno::kEINVAL;
+  TRY(CheckSameOwner(task, other));
+  if (!task.Has(vfs::Capability::kSysNice)) {
+    const uint64_t limit = task.group().limits().soft(Limit::kRtPriority);
+    const bool raises = !IsRealTime(other.policy) || priority > other.rt_priority;
+    if (IsRealTime(policy) && raises && uint64_t(priority) > limit) return Errno::kEPERM;
+    if (other.reset_on_fork && !reset_on_fork) return Errno::kEPERM;
+  }
+  other.policy = policy;
+  other.rt_priority = priority;
+  other.reset_on_fork = reset_on_fork;
+  return {};
+}
+
+struct SchedAttr {  // <linux/sched/types.h>
+  uint32_t size, policy;
+  uint64_t flags;
+  int32_t nice;
+  uint32_t priority;
+  uint64_t runtime, deadline, period;
+};
+constexpr uint32_t kAttrSize = 48;
+static_assert(sizeof(SchedAttr) == kAttrSize);
+
+}  // namespace
+
+SyscallResult sys_sched_yield(Task&) {
+  hal::Yield();
+  return 0;
+}
+
+SyscallResult sys_sched_setscheduler(Task& task, int32_t tid, int32_t policy,
+                                     UserPtr<const int32_t> parameter) {
+  if (policy < 0 || parameter.is_null()) return Errno::kEINVAL;
+  const int priority = TRY(task.memory().Read(parameter));
+  const auto other = TRY(FindTask(task, tid));
+  TRY(SetPolicy(task, *other, int(uint32_t(policy) & ~kResetOnFork), priority,
+                uint32_t(policy) & kResetOnFork));
+  return 0;
+}
+
+SyscallResult sys_sched_setparam(Task& task, int32_t tid, UserPtr<const int32_t> parameter) {
+  if (parameter.is_null()) return Errno::kEINVAL;
+  const int priority = TRY(task.memory().Read(parameter));
+  const auto other = TRY(FindTask(task, tid));
+  TRY(SetPolicy(task, *other, other->policy, priority, other->reset_on_fork));
+  return 0;
+}
+
+SyscallResult sys_sched_getscheduler(Task& task, int32_t tid) {
+  const auto other = TRY(FindTask(task, tid));
+  return uint64_t(other->policy) | (other->reset_on_fork ? kResetOnFork : 0);
+}
+
+SyscallResult sys_sched_getparam(Task& task, int32_t tid, UserPtr<int32_t> parameter) {
+  if (parameter.is_null()) return Errno::kEINVAL;
+  const auto other = TRY(FindTask(task, tid));
+  TRY(task.memory().Write(parameter, other->rt_priority.load()));
+  return 0;
+}
+
+SyscallResult sys_sched_get_priority_max(Task&, int32_t policy) {
+  if (IsRealTime(policy)) return 99;
+  if (IsKnown(policy) || policy == kDeadline) return 0;
+  return Errno::kEINVAL;
+}
+SyscallResult sys_sched_get_priority_min(Task&, int32_t policy) {
+  if (IsRealTime(policy)) return 1;
+  if (IsKnown(policy) || policy == kDeadline) return 0;
+  return Errno::kEINVAL;
+}
+
+SyscallResult sys_sched_rr_get_interval(Task& task, int32_t tid, UserPtr<abi::Timespec> interval) {
+  const auto other = TRY(FindTask(task, tid));
+  const hal::Nanoseconds slice = other->policy == kRoundRobin ? 100'000'000
+                                 : other->policy == kFifo     ? 0
+                                                              : 3'000'000;
+  TRY(task.memory().Write(interval, ToTimespec(slice)));
+  return 0;
+}
+
+SyscallResult sys_sched_setaffinity(Task& task, int32_t tid, uint32_t size,
+                                    UserPtr<const std::byte> mask) {
+  uint64_t wanted = 0;
+  const std::span<std::byte> bytes = std::as_writable_bytes(std::span(&wanted, 1));
+  TRY(task.memory().ReadAll(bytes.first(std::min<size_t>(size, 8)), mask));
+  const auto other = TRY(FindTask(task, tid));
+  TRY(CheckSameOwner(task, *other));
+  const unsigned cpus = std::min(hal::CpuCount(), 64u);
+  const uint64_t present = cpus == 64 ? ~uint64_t{0} : (uint64_t{1} << cpus) - 1;
+  if ((wanted & present) == 0) return Errno::kEINVAL;
+  other->affinity = wanted & present;
+  return 0;
+}
+
+SyscallResult sys_sched_getaffinity(Task& task, int32_t tid, uint32_t size,
+                                    UserPtr<std::byte> mask) {
+  if (size < 8 || size % 8 != 0) return Errno::kEINVAL;
+  const auto other = TRY(FindTask(task, tid));
+  const unsigned cpus = std::min(hal::CpuCount(), 64u);
+  const uint64_t present = cpus == 64 ? ~uint64_t{0} : (uint64_t{1} << cpus) - 1;
+  const uint64_t affinity = other->affinity & present;
+  TRY(task.memory().WriteAll(mask, std::as_bytes(std::span(&affinity, 1))));
+  return 8;
+}
+
+SyscallResult sys_sched_setattr(Task& task, int32_t tid, UserAddr attributes, uint32_t flags) {
+  if (attributes.address == 0 || flags != 0) return Errno::kEINVAL;
+  const UserPtr<const SchedAttr> from(attributes.address);
+  const uint32_t size = TRY(task.memory().Read(from.as<const uint32_t>()));
+  if (size != 0 && size < kAttrSize) return Errno::kEINVAL;
+  if (size > hal::kPageSize) return Errno::kE2BIG;
+  const SchedAttr wanted = TRY(task.memory().Read(from));
+  if (wanted.policy == uint32_t(kDeadline)) return Errno::kEPERM;
+  const auto other = TRY(FindTask(task, tid));
+  TRY(SetPolicy(task, *other, int(wanted.policy), int(wanted.priority), wanted.flags & 1));
+  if (!IsRealTime(int(wanted.policy))) other->nice = std::clamp(wanted.nice, -20, 19);
+  return 0;
+}
+
+SyscallResult sys_sched_getattr(Task& task, int32_t tid, UserAddr attributes, uint32_t size,
+                                uint32_t flags) {
+  if (attributes.address == 0 || flags != 0 || size < kAttrSize || size > hal::kPageSize)
+    return Errno::kEINVAL;
+  const auto other = TRY(FindTask(task, tid));
+  SchedAttr out = {};
+  out.size = kAttrSize;
+  out.policy = uint32_t(other->policy);
+  out.flags = other->reset_on_fork;
+  out.nice = other->nice;
+  out.priority = uint32_t(other->rt_priority);
+  TRY(task.memory().Write(UserPtr<SchedAttr>(attributes.address), out));
+  return 0;
+}
+
+SyscallResult sys_getcpu(Task& task, UserPtr<uint32_t> cpu, UserPtr<uint32_t> node,
+                         UserAddr /*cache*/) {
+  if (cpu) TRY(task.memory().Write(cpu, hal::CurrentCpu()));
+  if (node) TRY(task.memory().Write(node, 0));
+  return 0;
+}
+
+SyscallResult sys_ioprio_get(Task& task, int32_t which, int32_t who) {
+  if (which < 1 || which > 3) return Errno::kEINVAL;
+  return uint64_t(TRY(FindTask(task, which == 1 ? who : 0))->io_priority);
+}
+
+SyscallResult sys_ioprio_set(Task& task, int32_t which, int32_t who, int32_t priority) {
+  if (which < 1 || which > 3 || priority >> 13 > 3) return Errno::kEINVAL;
+  TRY(FindTask(task, which == 1 ? who : 0))->io_priority = priority;
+  return 0;
+}
+
+}  // namespace zrun::compat
