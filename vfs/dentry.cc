@@ -96,7 +96,7 @@ Result<RefPtr<Dentry>> Dentry::Lookup(std::string_view component) {
   if (component.size() > kMaxName) return Errno::kENAMETOOLONG;
   const uint32_t hash = DentryCache::Hash(*this, component);
   RefPtr<Dentry> found = DentryCache::Find(*this, component, hash);
-  if (found && (names_are_cached() || found->is_mount_point())) return found;
+  if (found && Trusts(*found)) return found;
   if (!names_are_cached() && !vnode_->RevalidateNames()) {
     return CreateChild(*this, component, hash, TRY(vnode_->Lookup(component)));
   }
@@ -104,22 +104,34 @@ Result<RefPtr<Dentry>> Dentry::Lookup(std::string_view component) {
   return LookupLocked(component, hash);
 }
 
+bool Dentry::Trusts(const Dentry& child) const {
+  if (names_are_cached() || child.is_mount_point()) return true;
+  const uint64_t stamp = child.stamp_.load(std::memory_order_relaxed);
+  return stamp != 0 && stamp == vnode_->NamesStamp();
+}
+
 Result<RefPtr<Dentry>> Dentry::LookupLocked(std::string_view component, uint32_t hash) {
-  const bool cached = names_are_cached();
+  const bool revalidates = vnode_->RevalidateNames();
   RefPtr<Dentry> found = DentryCache::Find(*this, component, hash);
-  if (found && (cached || found->is_mount_point())) return found;
+  if (found && Trusts(*found)) return found;
+  const uint64_t stamp = revalidates ? vnode_->NamesStamp() : 0;
   auto asked = vnode_->Lookup(component);
   if (!asked.ok() && asked.error() != Errno::kENOENT) return asked.error();
   RefPtr<Vnode> vnode = asked.ok() ? std::move(asked).value() : nullptr;
   if (found) {
-    if (found->vnode_ == vnode) return found;
+    if (found->vnode_ == vnode) {
+      found->stamp_.store(stamp, std::memory_order_relaxed);
+      return found;
+    }
     DentryCache::Remove(*found);
     found->MarkUnlinked();
   }
-  if (!vnode && !cached) return Errno::kENOENT;
+  const bool keep = names_are_cached() || revalidates;
+  if (!vnode && !keep) return Errno::kENOENT;
   auto fresh = TRY(CreateChild(*this, component, hash, std::move(vnode)));
+  fresh->stamp_.store(stamp, std::memory_order_relaxed);
   // Names of a removed directory are gone for good.
-  if (!is_unlinked() && (cached || vnode_->RevalidateNames())) DentryCache::Insert(*fresh, cached);
+  if (!is_unlinked() && keep) DentryCache::Insert(*fresh, true);
   return fresh;
 }
 
@@ -140,8 +152,7 @@ Result<RefPtr<Dentry>> Dentry::Install(RefPtr<Dentry> fresh, RefPtr<Vnode> vnode
     DentryCache::Remove(*old);
     if (old->vnode_) old->MarkUnlinked();
   }
-  const bool cached = names_are_cached();
-  if (cached || vnode_->RevalidateNames()) DentryCache::Insert(*fresh, cached);
+  if (names_are_cached() || vnode_->RevalidateNames()) DentryCache::Insert(*fresh, true);
   return fresh;
 }
 
@@ -269,8 +280,9 @@ Result<void> Dentry::Rename(Dentry& from, std::string_view name, Dentry& moved, 
       dentry.hash_ = hash;
     }
     if (old != dentry.inline_name_) ::operator delete(old);
-    const bool cached = parent.names_are_cached();
-    if (cached || parent.vnode_->RevalidateNames()) DentryCache::Insert(dentry, cached);
+    dentry.stamp_.store(0, std::memory_order_relaxed);
+    if (parent.names_are_cached() || parent.vnode_->RevalidateNames())
+      DentryCache::Insert(dentry, true);
   };
   const auto replace_parent = [](Dentry& dentry, Dentry& parent) {
     RefPtr<Dentry> other(&parent);

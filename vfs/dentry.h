@@ -84,6 +84,8 @@ class Dentry : public RefCounted<Dentry> {
   std::string_view name_view() const { return {name_, name_size_}; }
   void MarkUnlinked() { unlinked_.store(true, std::memory_order_release); }
   bool names_are_cached() const { return vnode_->CacheNames(); }
+  // Whether |child|, found in the cache, still says the truth.
+  bool Trusts(const Dentry& child) const;
   Result<RefPtr<Dentry>> LookupLocked(std::string_view component, uint32_t hash)
       REQUIRES(directory_lock_);
   Result<RefPtr<Dentry>> Install(RefPtr<Dentry> fresh, RefPtr<Vnode> vnode)
@@ -100,6 +102,7 @@ class Dentry : public RefCounted<Dentry> {
   std::atomic<bool> referenced_{false};
   std::atomic<bool> unlinked_{false};
   std::atomic<uint32_t> mount_count_{0};
+  std::atomic<uint64_t> stamp_{0};  // the directory's NamesStamp() when this was looked up
   uint32_t hash_ = 0;
   Dentry* next_in_bucket_ = nullptr;
 

@@ -8,11 +8,8 @@ namespace zrun::vfs {
 namespace {
 
 constexpr FileSystemType kFileSystemTypes[] = {
-    {"tmpfs", false, MountTmpfs},
-    {"ramfs", false, MountRamfs},
-    {"devtmpfs", false, MountDevFs},
-    {"devpts", false, MountDevPts},
-    {"erofs", true, MountErofs},
+    {"tmpfs", false, MountTmpfs},   {"ramfs", false, MountRamfs}, {"devtmpfs", false, MountDevFs},
+    {"devpts", false, MountDevPts}, {"erofs", true, MountErofs},
 };
 
 }  // namespace

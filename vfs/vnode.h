@@ -65,9 +65,10 @@ class Vnode : public RefCounted<Vnode> {
   virtual Result<void> ReadDirectory(uint64_t /*cursor*/, DirentSink&) { return Errno::kENOTDIR; }
   // May the dentry cache keep names of this directory (false for procfs and other live trees)?
   virtual bool CacheNames() const { return true; }
-  // Where CacheNames() is false but Lookup gives the same Vnode for the same file: every walk asks
-  // again, yet the dentry stays the same as long as the answer does (hostfs).
+  // Where others can change names behind our back (hostfs: CacheNames() is false): names are cached
+  // yet, and good only while NamesStamp() is what it was before they were looked up. 0: never.
   virtual bool RevalidateNames() const { return false; }
+  virtual uint64_t NamesStamp() { return 0; }
 
   // ---- Symbolic links
   virtual Result<String> ReadLink() { return Errno::kEINVAL; }

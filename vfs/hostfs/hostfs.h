@@ -1,0 +1,11 @@
+#pragma once
+#include "hal/host_files.h"
+#include "vfs/file_system.h"
+
+namespace zrun::vfs {
+
+// A directory (or a file) of the machine's host that the launcher shares: hal::GetHostVolume.
+// Owners and modes appear as they are there; the host checks what is done to them.
+Result<RefPtr<FileSystem>> MountHostVolume(const hal::HostVolume& volume);
+
+}  // namespace zrun::vfs
