@@ -17,7 +17,7 @@ Result<void> Space::MapShared(vaddr_t base, std::span<const PhysRange> frames, A
   for (const PhysRange& range : frames) {
     CHECK(((base | range.base | range.size) & kPageMask) == 0 && range.size > 0);
     for (uint64_t done = 0; done < range.size; done += kPageSize)
-      pages_[base + done] = {range.base + done, access};
+      pages_[base + done] = {.frame = range.base + done, .access = access};
     base += range.size;
   }
   CHECK(base <= GetUserLayout().highest);
@@ -56,6 +56,18 @@ size_t Space::page_count() {
   return pages_.size();
 }
 
+// The memory behind a translation; copies it first if that is due.
+std::byte* Space::Reach(Translation& page, Access access) {
+  static std::array<std::byte, kPageSize> zeros{};
+  if (page.own) return page.own->data();
+  std::byte* frame = page.frame ? PhysToPointer(page.frame) : zeros.data();
+  CHECK(frame);
+  if (!page.is_private || !HasAny(access, Access::kWrite)) return frame;
+  page.own = std::make_shared<std::array<std::byte, kPageSize>>();
+  memcpy(page.own->data(), frame, kPageSize);
+  return page.own->data();
+}
+
 size_t Space::Touch(vaddr_t address, size_t size, Access access,
                     const std::function<void(std::byte*, size_t, size_t)>& use) {
   std::lock_guard lock(mutex_);
@@ -65,8 +77,7 @@ size_t Space::Touch(vaddr_t address, size_t size, Access access,
     if (it == pages_.end() || !HasAll(it->second.access, access)) break;
     const size_t offset = (address + done) & kPageMask;
     const size_t bytes = std::min(size - done, kPageSize - offset);
-    std::byte* page = PhysToPointer(it->second.frame);
-    CHECK(page);
+    std::byte* page = Reach(it->second, access);
     use(page + offset, done, bytes);
     done += bytes;
   }

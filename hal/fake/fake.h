@@ -1,9 +1,12 @@
 #pragma once
 #include <cstdint>
+#include <array>
 #include <functional>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -30,8 +33,11 @@ void SetImage(std::vector<std::byte> image);
 class Space final : public AddressSpace {
  public:
   struct Translation {
-    paddr_t frame;
-    Access access;
+    paddr_t frame = 0;  // 0: none, zeros
+    Access access = Access::kNone;
+    // As hal/host_pages.h has it: writes go to a page of the machine's own.
+    bool is_private = false;
+    std::shared_ptr<std::array<std::byte, kPageSize>> own = nullptr;
   };
   Result<void> MapShared(vaddr_t base, std::span<const PhysRange> frames, Access access) override;
   Result<void> Protect(VirtRange range, Access access) override;
@@ -39,6 +45,13 @@ class Space final : public AddressSpace {
   Result<void> UnmapAll() override;
   std::optional<Translation> Find(vaddr_t address);
   size_t page_count();
+  // For hal/host_pages.h.
+  void MapPrivate(vaddr_t page, paddr_t frame, Access access);
+  Result<void> Move(VirtRange from, vaddr_t to);
+  void Drop(VirtRange range);
+  void Populate(VirtRange range);
+  void WipeOnFork(VirtRange range, bool wipe);
+  RefPtr<Space> Fork();
   // Copies to or from guest memory, as the processor would: stops at the first byte that faults. Holding
   // the lock throughout, as an Unmap on a real machine waits for all processors.
   size_t Touch(vaddr_t address, size_t size, Access access,
@@ -47,6 +60,8 @@ class Space final : public AddressSpace {
  private:
   std::mutex mutex_;
   std::map<vaddr_t, Translation> pages_;
+  std::set<vaddr_t> wiped_;
+  std::byte* Reach(Translation& page, Access access);
 };
 // Runs the calling thread in |space| (null: in none).
 void EnterSpace(AddressSpace* space);
