@@ -126,6 +126,11 @@ class Task final : public Thread, public ListNode<TaskListTag> {
       REQUIRES(group_->signal_lock);
   // A fault of the guest's own instruction: reaches it though blocked or ignored.
   void ForceSignal(const SigInfo& info);
+  // exit(2): this thread ends when the call returns. |status| as wait4 gives it.
+  void End(int status) {
+    exit_status_ = status;
+    Demand(kAttendExit);
+  }
   // rt_sigreturn and exec: the registers are whole, no call is to be restarted.
   void ForgetSyscall() { syscall_number = -1; }
   // SIGCONT: the group's stop is over, or was called off. The lock of its signals is held.

@@ -26,7 +26,7 @@ bool Matches(Task& task, ThreadGroup& child, const WaitRequest& request)
   if ((request.options & kWaitNoThread) && child.parent_tid != task.tid()) return false;
   // "Clone children" tell their parent by another signal than SIGCHLD, or by none.
   const bool is_clone = child.exit_signal != kSigChld;
-  return (request.options & kWaitAll) || is_clone == bool(request.options & kWaitClone);
+  return (request.options & kWaitAnyKind) || is_clone == bool(request.options & kWaitClone);
 }
 
 // What |child| has to report, taken from it unless WNOWAIT.

@@ -6,7 +6,7 @@ namespace zrun::compat {
 // wait4, waitid. W* of <linux/wait.h>.
 inline constexpr uint32_t kWaitNoHang = 1, kWaitStopped = 2, kWaitExited = 4, kWaitContinued = 8,
                           kWaitNoWait = 0x01000000, kWaitNoThread = 0x20000000,
-                          kWaitAll = 0x40000000, kWaitClone = 0x80000000;
+                          kWaitAnyKind = 0x40000000, kWaitClone = 0x80000000;
 
 struct WaitRequest {
   enum class Who : uint8_t { kAny, kProcess, kGroup, kPidFd } who = Who::kAny;

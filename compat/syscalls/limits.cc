@@ -1,5 +1,6 @@
 // Resource limits and use: getrlimit(2), getrusage(2), priorities.
 #include "compat/abi/types.h"
+#include "compat/rusage.h"
 #include "compat/syscall_table.h"
 #include "compat/task.h"
 
@@ -9,19 +10,6 @@ namespace {
 struct Rlimit {
   uint64_t soft, hard;
 };
-struct Rusage {
-  abi::Timeval user, system;
-  int64_t max_resident_kib, shared_kib, data_kib, stack_kib;
-  int64_t minor_faults, major_faults, swaps, blocks_in, blocks_out, messages_sent,
-      messages_received, signals;
-  int64_t voluntary_switches, involuntary_switches;
-};
-static_assert(sizeof(Rusage) == 144);
-
-abi::Timeval ToTimeval(hal::Nanoseconds time) {
-  return {time / hal::kSecond, time % hal::kSecond / 1000};
-}
-
 RefPtr<Task> FindTask(Task& task, int32_t tid) {
   if (tid == 0 || tid == task.tid()) return RefPtr<Task>(&task);
   MutexLock lock(task.kernel().lock());
@@ -99,15 +87,7 @@ SyscallResult sys_getrusage(Task& task, int32_t who, UserAddr usage) {
   } else {
     return Errno::kEINVAL;
   }
-  Rusage out = {};
-  out.user = ToTimeval(sum.user);
-  out.system = ToTimeval(sum.system);
-  out.max_resident_kib = int64_t(sum.max_resident_bytes >> 10);
-  out.minor_faults = int64_t(sum.minor_faults);
-  out.major_faults = int64_t(sum.major_faults);
-  out.voluntary_switches = int64_t(sum.voluntary_switches);
-  out.involuntary_switches = int64_t(sum.involuntary_switches);
-  TRY(task.memory().Write(UserPtr<Rusage>(usage.address), out));
+  TRY(task.memory().Write(UserPtr<abi::Rusage>(usage.address), ToRusage(sum)));
   return 0;
 }
 
