@@ -1,7 +1,8 @@
 # zrun_kernel_layer(NAME [EXCLUDE regex]): one layer of the kernel, every .cc below the current folder, built twice:
 #   NAME_trap    freestanding objects for zkernel-trap
 #   NAME_hosted  the same sources for unit tests and fuzzers
-# and NAME_test from every *_test.cc, linked over hal/fake. A file dropped in is found by itself.
+# and NAME_test from every *_test.cc, and a fuzzer from each *_fuzz.cc, linked over hal/fake. A file dropped in is found
+# by itself.
 set(ZRUN_KERNEL_FLAGS
     -ffreestanding -fno-exceptions -fno-rtti -fno-threadsafe-statics -fno-stack-protector
     -fno-asynchronous-unwind-tables -fno-omit-frame-pointer -fno-common -fno-strict-aliasing
@@ -14,6 +15,7 @@ function(zrun_kernel_layer name)
   set(tests ${sources})
   list(FILTER sources EXCLUDE REGEX "_(test|fuzz)\\.cc$")
   list(FILTER tests INCLUDE REGEX "_test\\.cc$")
+  file(GLOB_RECURSE fuzzers CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*_fuzz.cc)
   if(arg_EXCLUDE)
     list(FILTER sources EXCLUDE REGEX ${arg_EXCLUDE})
     list(FILTER tests EXCLUDE REGEX ${arg_EXCLUDE})
@@ -31,6 +33,9 @@ function(zrun_kernel_layer name)
     add_executable(${name}_test ${tests})
     zrun_hosted(${name}_test)
     target_link_libraries(${name}_test PRIVATE ${arg_TEST_LIBS} GTest::gtest_main)
-    gtest_discover_tests(${name}_test DISCOVERY_TIMEOUT 60)
+    zrun_unit_test(${name}_test)
   endif()
+  foreach(fuzzer ${fuzzers})
+    zrun_fuzzer(${fuzzer} ${arg_TEST_LIBS})
+  endforeach()
 endfunction()
