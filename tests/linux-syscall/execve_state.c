@@ -15,7 +15,7 @@ static int CheckNew(char** argv) {
   struct rlimit limit;
   CHECK_OK(getrlimit(RLIMIT_NOFILE, &limit));
   CHECK_EQ(limit.rlim_cur, 77);
-  CHECK_EQ(getpriority(PRIO_PROCESS, 0), 5);
+  CHECK_EQ(getpriority(PRIO_PROCESS, 0), 19);
   struct itimerval timer;
   CHECK_OK(getitimer(ITIMER_REAL, &timer));
   CHECK(timer.it_value.tv_sec > 500);
@@ -49,7 +49,7 @@ int main(int argc, char** argv, char** envp) {
     CHECK_OK(getrlimit(RLIMIT_NOFILE, &limit));
     limit.rlim_cur = 77;
     CHECK_OK(setrlimit(RLIMIT_NOFILE, &limit));
-    CHECK_OK(setpriority(PRIO_PROCESS, 0, 5));
+    CHECK_OK(setpriority(PRIO_PROCESS, 0, 19));
     CHECK_OK(setitimer(ITIMER_REAL, &(struct itimerval){{0, 0}, {1000, 0}}, NULL));
     int timer;
     struct sigevent event = {.sigev_notify = SIGEV_NONE};
