@@ -184,10 +184,9 @@ Result<int> Inotify::AddWatch(RefPtr<Vnode> vnode, uint32_t mask) {
   if (!(mask & kAllEvents)) return Errno::kEINVAL;
   if ((mask & kMaskAdd) && (mask & kMaskCreate)) return Errno::kEINVAL;
   const uint32_t kept = mask & (kAllEvents | kExcludeUnlinked | kOneShot);
-  auto fresh_table = TRY(MakeOwned<Table>());
   auto watch = TRY(MakeOwned<Watch>());
   MutexLock lock(table_lock);
-  if (!table) table = fresh_table.release();
+  if (!table) table = TRY(MakeOwned<Table>()).release();
   for (Watch& known : BucketOf(*vnode)) {
     if (known.owner != this || known.vnode != vnode) continue;
     if (mask & kMaskCreate) return Errno::kEEXIST;

@@ -98,6 +98,11 @@ void Pty::SetAttributes(const AttributeChange& change) {
   if (change.valid & AttributeChange::kCtime) attributes_.ctime = change.ctime;
 }
 
+void Pty::SetLocked(bool locked) {
+  MutexLock lock(lock_);
+  locked_ = locked;
+}
+
 // ---- The slave's side
 
 Result<void> Pty::Attach(TtyFile& file, bool privileged) {
@@ -234,9 +239,7 @@ Result<uint64_t> Pty::MasterIoctl(uint32_t request, uint64_t argument, UserMemor
     case kTiocGPtN:
       return put(int32_t(number_));
     case kTiocSPtLck: {
-      const int32_t value = TRY(memory.Read(UserPtr<const int32_t>(argument)));
-      MutexLock lock(lock_);
-      locked_ = value != 0;
+      SetLocked(TRY(memory.Read(UserPtr<const int32_t>(argument))) != 0);
       return 0;
     }
     case kTiocGPtLck: {

@@ -27,6 +27,9 @@ class Pty final : public Tty {
   Result<void> Attach(TtyFile& file, bool privileged) override;
   void Detach(TtyFile& file) override;
 
+  // TIOCSPTLCK: nobody opens the slave before its owner has been set.
+  void SetLocked(bool locked) EXCLUDES(lock_);
+
   // ---- For the master.
   void AttachMaster(PtyMaster& master) EXCLUDES(lock_);
   void CloseMaster() EXCLUDES(lock_);

@@ -1,0 +1,37 @@
+#pragma once
+// Helpers for unit tests of open files.
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <string>
+#include <string_view>
+
+#include "vfs/file_description.h"
+
+namespace zrun::vfs::testing {
+
+inline Handle HandleOf(RefPtr<FileDescription> file) {
+  const Rights rights = file->default_rights();
+  return Handle(std::move(file), rights);
+}
+
+// What a call gave: bytes, or "!EAGAIN".
+inline std::string ReadText(FileDescription& file, size_t size = 65536) {
+  std::string buffer(size, '\0');
+  SpanSink sink(std::as_writable_bytes(std::span(buffer)));
+  auto done = file.Read(sink);
+  if (!done.ok()) return "!" + std::string(ErrnoName(done.error()));
+  buffer.resize(done.value());
+  return buffer;
+}
+// Bytes written, or the negated errno.
+inline long WriteText(FileDescription& file, std::string_view text) {
+  SpanSource source(std::as_bytes(std::span(text.data(), text.size())));
+  auto done = file.Write(source);
+  return done.ok() ? long(done.value()) : -long(done.error());
+}
+inline bool Has(const FileDescription& file, Signals signals) {
+  return HasAll(file.signals(), signals);
+}
+
+}  // namespace zrun::vfs::testing
