@@ -4,6 +4,8 @@ namespace zrun::vfs {
 namespace {
 
 constinit std::atomic<uint32_t> handles_in_flight{0}, sockets_in_flight{0};
+constexpr uint32_t kSocketsPerLook = 16;
+constinit std::atomic<uint32_t> closings_unlooked{0};
 constinit UnixSocket* first_socket = nullptr;  // those with in_flight_ > 0; the lock guards it
 
 // Messages with files, waiting to be freed; one thread frees them for all.
@@ -126,7 +128,11 @@ void InFlight::MarkReachable(UnixSocket* sockets) {
 }
 
 void InFlight::Collect() {
-  if (sockets_in_flight.load() == 0) return;
+  const uint32_t sockets_now = sockets_in_flight.load();
+  if (sockets_now == 0) return;
+  // The more there are, the more closings go by between two looks at all of them.
+  if (closings_unlooked.fetch_add(kSocketsPerLook) + kSocketsPerLook < sockets_now) return;
+  closings_unlooked.store(0);
   UnixMessageList garbage;
   {
     MutexLock in_flight(InFlight::mutex);

@@ -161,9 +161,9 @@ class UnixSocket final : public Socket, public ListNode<> {
 void DiscardMessages(UnixMessageList& messages);
 
 // Descriptors on their way (SCM_RIGHTS). A socket whose every handle lies in the queue of a socket
-// of which the same holds can never be received again: such cycles are found and emptied whenever
-// a socket is closed while some are in flight. Bounded: kMaxInFlight handles in the whole system
-// (ETOOMANYREFS), kMaxFiles in a message (EINVAL).
+// of which the same holds can never be received again: such cycles are looked for, and emptied,
+// when sockets are closed while some are in flight. Bounded: kMaxInFlight handles in the whole
+// system (ETOOMANYREFS), kMaxFiles in a message (EINVAL).
 class InFlight {
  public:
   static constexpr size_t kMaxFiles = 253;  // SCM_MAX_FD

@@ -31,6 +31,14 @@ enum : uint8_t {
 // Every pseudo-terminal by number, from its creation to its destruction.
 constinit Mutex table_lock{LockRank::kFileSystem};
 constinit Pty* table[Pty::kMaxPtys] GUARDED_BY(table_lock) = {};
+constinit bool numbers_taken[Pty::kMaxPtys] GUARDED_BY(table_lock) = {};
+
+Result<uint32_t> TakeNumber() {
+  MutexLock lock(table_lock);
+  for (uint32_t number = 0; number < Pty::kMaxPtys; number++)
+    if (!std::exchange(numbers_taken[number], true)) return number;
+  return Errno::kENOSPC;
+}
 
 Termios SlaveDefaults() {
   Termios settings = termios::kDefaults;
@@ -42,6 +50,7 @@ Termios SlaveDefaults() {
 
 Pty::Pty(uint32_t number, FileOwner owner, uint32_t mode)
     : Tty(MakeDevice(kMajor, number), SlaveDefaults(), kOutputLimit), number_(number) {
+  MutexLock lock(attributes_lock_);
   attributes_.inode = number + 3;
   attributes_.mode = kModeChar | mode;
   attributes_.uid = owner.uid;
@@ -53,19 +62,21 @@ Pty::Pty(uint32_t number, FileOwner owner, uint32_t mode)
 }
 
 Result<RefPtr<Pty>> Pty::Create(FileOwner owner, uint32_t mode) {
+  const uint32_t number = TRY(TakeNumber());
+  auto made = MakeRef<Pty>(number, owner, mode);
   MutexLock lock(table_lock);
-  for (uint32_t number = 0; number < kMaxPtys; number++) {
-    if (table[number]) continue;
-    auto pty = TRY(MakeRef<Pty>(number, owner, mode));
-    table[number] = pty.get();
-    return pty;
+  if (made.ok()) {
+    table[number] = made.value().get();
+  } else {
+    numbers_taken[number] = false;
   }
-  return Errno::kENOSPC;
+  return made;
 }
 
 Pty::~Pty() {
   MutexLock lock(table_lock);
   table[number_] = nullptr;
+  numbers_taken[number_] = false;
 }
 
 RefPtr<Pty> Pty::Find(uint32_t number) {
@@ -83,12 +94,12 @@ uint32_t Pty::NextNumber(uint32_t number) {
 }
 
 Attributes Pty::attributes() {
-  MutexLock lock(lock_);
+  MutexLock lock(attributes_lock_);
   return attributes_;
 }
 
 void Pty::SetAttributes(const AttributeChange& change) {
-  MutexLock lock(lock_);
+  MutexLock lock(attributes_lock_);
   if (change.valid & AttributeChange::kMode)
     attributes_.mode = kModeChar | (change.mode & ~kModeTypeMask);
   if (change.valid & AttributeChange::kUid) attributes_.uid = change.uid;

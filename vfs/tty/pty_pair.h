@@ -21,8 +21,8 @@ class Pty final : public Tty {
   static uint32_t NextNumber(uint32_t number);
 
   // Of the node in /dev/pts.
-  Attributes attributes() EXCLUDES(lock_);
-  void SetAttributes(const AttributeChange& change) EXCLUDES(lock_);
+  Attributes attributes() EXCLUDES(attributes_lock_);
+  void SetAttributes(const AttributeChange& change) EXCLUDES(attributes_lock_);
 
   Result<void> Attach(TtyFile& file, bool privileged) override;
   void Detach(TtyFile& file) override;
@@ -55,7 +55,8 @@ class Pty final : public Tty {
   bool was_opened_ GUARDED_BY(lock_) = false;   // the slave, ever
   bool packet_mode_ GUARDED_BY(lock_) = false;  // TIOCPKT
   uint8_t packet_status_ GUARDED_BY(lock_) = 0;
-  Attributes attributes_ GUARDED_BY(lock_);
+  mutable Mutex attributes_lock_{LockRank::kVnode};
+  Attributes attributes_ GUARDED_BY(attributes_lock_);
 };
 
 class PtyMaster final : public FileDescription {
