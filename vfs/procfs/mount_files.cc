@@ -1,0 +1,114 @@
+#include "vfs/namei.h"
+#include "vfs/procfs/proc_entry.h"
+
+// /proc/PID/mounts, mountinfo and mountstats: the mounts that the reader can name.
+namespace zrun::vfs {
+namespace {
+
+class Gather final : public MountNamespace::Visitor {
+ public:
+  void Visit(Mount& mount) override {
+    if (!mounts.PushBack(RefPtr<Mount>(&mount)).ok()) complete = false;
+  }
+  Vector<RefPtr<Mount>> mounts;
+  bool complete = true;
+};
+
+// What would end a field is written as an octal escape.
+void AppendField(TextSink& out, std::string_view text) {
+  for (char c : text) {
+    if (c == ' ' || c == '\t' || c == '\n' || c == '\\') {
+      Write(out, '\\', Octal(uint8_t(c), 3));
+    } else {
+      Write(out, c);
+    }
+  }
+}
+
+void AppendMountOptions(TextSink& out, MountFlags flags, bool read_only) {
+  out.Append(read_only ? "ro" : "rw");
+  if (HasAny(flags, MountFlags::kNoSuid)) out.Append(",nosuid");
+  if (HasAny(flags, MountFlags::kNoDev)) out.Append(",nodev");
+  if (HasAny(flags, MountFlags::kNoExec)) out.Append(",noexec");
+  if (HasAny(flags, MountFlags::kNoAtime)) out.Append(",noatime");
+  if (HasAny(flags, MountFlags::kNoDirAtime)) out.Append(",nodiratime");
+  if (HasAny(flags, MountFlags::kRelAtime)) out.Append(",relatime");
+}
+
+// Where a mount is seen: "" if the reader cannot see it.
+Result<String> PlaceOf(const ProcRequest& request, Mount& mount) {
+  String name = TRY(request.source.NameOf({RefPtr<Mount>(&mount), mount.root()}));
+  if (name.view().starts_with("(unreachable)")) return String();
+  return name;
+}
+
+// |show| gets each visible mount and its place.
+template <typename Show>
+Result<void> ForEachMount(const ProcRequest& request, Show show) {
+  const auto mounts = TRY(request.source.Mounts(request.id));
+  if (!mounts) return Errno::kESRCH;
+  Gather gather;
+  mounts->ForEach(gather);
+  if (!gather.complete) return Errno::kENOMEM;
+  for (const auto& mount : gather.mounts) {
+    const String place = TRY(PlaceOf(request, *mount));
+    if (!place.empty()) show(*mount, place.view());
+  }
+  return {};
+}
+
+// The mounted directory's place within its file system: "/" unless it was bound.
+Result<String> RootWithin(const Mount& mount) {
+  String path;
+  for (RefPtr<Dentry> dentry = mount.root(); !dentry->is_root(); dentry = dentry->parent()) {
+    String longer = TRY(String::Create("/"));
+    TRY(longer.Append(TRY(dentry->name())));
+    TRY(longer.Append(path));
+    path = std::move(longer);
+  }
+  if (path.empty()) return String::Create("/");
+  return path;
+}
+
+}  // namespace
+
+Result<void> ShowMounts(const ProcRequest& request, TextSink& out) {
+  return ForEachMount(request, [&](Mount& mount, std::string_view place) {
+    AppendField(out, mount.source());
+    out.Append(" ");
+    AppendField(out, place);
+    Write(out, ' ', mount.file_system().type_name(), ' ');
+    AppendMountOptions(out, mount.flags(), mount.is_read_only());
+    out.Append(" 0 0\n");
+  });
+}
+
+Result<void> ShowMountInfo(const ProcRequest& request, TextSink& out) {
+  return ForEachMount(request, [&](Mount& mount, std::string_view place) {
+    const Path parent = mount.mount_point();
+    const uint64_t device = mount.file_system().device();
+    Write(out, mount.id(), ' ', parent.mount ? parent.mount->id() : mount.id(), ' ',
+          DeviceMajor(device), ':', DeviceMinor(device), ' ');
+    const auto root = RootWithin(mount);
+    AppendField(out, root.ok() ? root.value().view() : "/");
+    out.Append(" ");
+    AppendField(out, place);
+    out.Append(" ");
+    AppendMountOptions(out, mount.flags(), HasAny(mount.flags(), MountFlags::kReadOnly));
+    Write(out, " - ", mount.file_system().type_name(), ' ');
+    AppendField(out, mount.source());
+    Write(out, mount.file_system().is_read_only() ? " ro\n" : " rw\n");
+  });
+}
+
+Result<void> ShowMountStats(const ProcRequest& request, TextSink& out) {
+  return ForEachMount(request, [&](Mount& mount, std::string_view place) {
+    out.Append("device ");
+    AppendField(out, mount.source());
+    out.Append(" mounted on ");
+    AppendField(out, place);
+    Write(out, " with fstype ", mount.file_system().type_name(), '\n');
+  });
+}
+
+}  // namespace zrun::vfs

@@ -1,0 +1,111 @@
+#pragma once
+#include "vfs/procfs/proc_entry.h"
+#include "vfs/procfs/procfs.h"
+
+namespace zrun::vfs {
+
+class ProcFs final : public FileSystem {
+ public:
+  explicit ProcFs(ProcSource& source) : source_(source), mounted_at_(hal::RealtimeNow()) {}
+  std::string_view type_name() const override { return "proc"; }
+  RefPtr<Vnode> Root() override;
+  Result<StatFs> GetStatFs() override;
+  ProcSource& source() const { return source_; }
+  hal::Nanoseconds mounted_at() const { return mounted_at_; }
+
+ private:
+  ProcSource& source_;
+  const hal::Nanoseconds mounted_at_;
+};
+
+// A file of /proc. It lives as long as somebody looks at it; a name looked up again makes another.
+class ProcNode : public Vnode {
+ public:
+  FileSystem& file_system() const override { return *file_system_; }
+  VnodeType type() const override { return TypeOfMode(mode_); }
+  uint64_t inode() const override { return inode_; }
+  Result<Attributes> GetAttributes() override;
+  // open(2) with O_TRUNC, as shells do before they write.
+  Result<void> Truncate(uint64_t) override { return {}; }
+
+ protected:
+  ProcNode(RefPtr<ProcFs> file_system, ProcId id, uint64_t inode, uint32_t mode)
+      : file_system_(std::move(file_system)), id_(id), inode_(inode), mode_(mode) {}
+  ProcSource& source() const { return file_system_->source(); }
+  ProcRequest request() const { return {source(), id_}; }
+  const RefPtr<ProcFs> file_system_;
+  const ProcId id_;
+
+ private:
+  const uint64_t inode_;
+  const uint32_t mode_;
+};
+
+// Its names change by themselves, so that they are never cached. Listing takes no lock: what it
+// asks may take any.
+class ProcDirectory : public ProcNode {
+ public:
+  bool CacheNames() const override { return false; }
+  Result<RefPtr<FileDescription>> Open(const Path& path, OpenFlags flags) override;
+
+ protected:
+  using ProcNode::ProcNode;
+};
+
+// Inode numbers: who, what kind of file, which.
+enum class ProcInodeKind : uint8_t { kEntry, kDirectory, kFd, kFdInfo, kProcess, kTask };
+constexpr uint64_t ProcInode(ProcId id, ProcInodeKind kind, uint32_t index) {
+  return uint64_t(uint32_t(id.number())) << 32 | uint64_t(kind) << 28 |
+         uint64_t{id.tid != 0} << 27 | (index & 0x7ffffff);
+}
+
+// Everything that a table lists below |prefix| ("" or "net/"); |entries| outlives everything.
+class TableDirectory : public ProcDirectory {
+ public:
+  static Result<RefPtr<Vnode>> Create(RefPtr<ProcFs> file_system, ProcTable entries,
+                                      std::string_view prefix, ProcId id, uint32_t mode);
+  Result<RefPtr<Vnode>> Lookup(std::string_view name) override;
+  Result<void> ReadDirectory(uint64_t cursor, DirentSink& sink) override;
+
+ protected:
+  template <typename T, typename... Args>
+  friend Result<RefPtr<T>> zrun::MakeRef(Args&&...);
+  TableDirectory(RefPtr<ProcFs> file_system, ProcTable entries, std::string_view prefix, ProcId id,
+                 uint64_t inode, uint32_t mode)
+      : ProcDirectory(std::move(file_system), id, inode, mode),
+        entries_(entries),
+        prefix_(prefix) {}
+  // Cursors of the table's names: below this.
+  uint64_t end_cursor() const { return entries_.size(); }
+
+ private:
+  // The |index|th entry's next component below the prefix, and whether it is a directory's.
+  struct Component {
+    std::string_view name;
+    bool is_directory = false;
+  };
+  Component ComponentAt(size_t index) const;
+  bool IsRepeated(size_t index) const;
+  const ProcTable entries_;
+  const std::string_view prefix_;
+};
+
+// A link that leads to a place of its own rather than to a name.
+class ProcLink : public ProcNode {
+ public:
+  using Follow = Result<Path> (*)(const ProcRequest& request);
+  ProcLink(RefPtr<ProcFs> file_system, ProcId id, uint64_t inode, const ProcEntry& entry)
+      : ProcNode(std::move(file_system), id, inode, entry.mode), entry_(entry) {}
+  Result<String> ReadLink() override;
+  Result<Path> FollowMagicLink() override;
+
+ private:
+  const ProcEntry& entry_;
+};
+
+Result<RefPtr<Vnode>> MakeProcFile(RefPtr<ProcFs> file_system, const ProcEntry& entry, ProcId id,
+                                   uint64_t inode);
+// /proc/PID and /proc/PID/task/TID.
+Result<RefPtr<Vnode>> MakeProcessDirectory(RefPtr<ProcFs> file_system, ProcId id);
+
+}  // namespace zrun::vfs

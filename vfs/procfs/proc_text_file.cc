@@ -1,0 +1,198 @@
+#include "vfs/procfs/proc_text_file.h"
+
+#include <algorithm>
+
+namespace zrun::vfs {
+namespace {
+
+constexpr int kSeekSet = 0, kSeekCurrent = 1;
+constexpr size_t kMaxWrite = 4096;
+
+Result<uint64_t> SeekFrom(uint64_t position, int64_t offset, int whence) {
+  if (whence != kSeekSet && whence != kSeekCurrent) return Errno::kEINVAL;
+  int64_t target;
+  if (__builtin_add_overflow(whence == kSeekSet ? 0 : int64_t(position), offset, &target))
+    return Errno::kEINVAL;
+  if (target < 0) return Errno::kEINVAL;
+  return uint64_t(target);
+}
+
+// How the contents are made: by a table's entry, or by a function and a number.
+struct Contents {
+  const ProcEntry* entry = nullptr;
+  ProcNumberedShow show = nullptr;
+  int number = 0;
+};
+
+class TextFile final : public FileDescription {
+ public:
+  TextFile(Path path, OpenFlags flags, const ProcRequest& request, const Contents& contents)
+      : FileDescription(std::move(path), flags, Signals::kReadable | Signals::kWritable),
+        request_(request),
+        contents_(contents) {}
+
+  Result<size_t> Read(DataSink& sink) override EXCLUDES(lock_) {
+    uint64_t position;
+    {
+      MutexLock lock(lock_);
+      position = position_;
+    }
+    const size_t count = TRY(ReadAt(position, sink));
+    MutexLock lock(lock_);
+    position_ = position + count;
+    return count;
+  }
+
+  Result<size_t> ReadAt(uint64_t offset, DataSink& sink) override EXCLUDES(lock_) {
+    // The contents come first: making them takes locks that may not be taken under this file's.
+    if (offset == 0 || !has_text()) {
+      String text = TRY(Make());
+      MutexLock lock(lock_);
+      std::swap(text_, text);
+      has_text_ = true;
+    }
+    MutexLock lock(lock_);
+    if (offset >= text_.size()) return size_t{0};
+    const auto bytes = std::as_bytes(std::span(text_.data(), text_.size())).subspan(offset);
+    return sink.Put(bytes.first(std::min(bytes.size(), sink.remaining())));
+  }
+
+  Result<size_t> Write(DataSource& source) override { return Store(source); }
+  Result<size_t> WriteAt(uint64_t, DataSource& source) override { return Store(source); }
+
+  Result<uint64_t> Seek(int64_t offset, int whence) override EXCLUDES(lock_) {
+    MutexLock lock(lock_);
+    position_ = TRY(SeekFrom(position_, offset, whence));
+    return position_;
+  }
+
+ private:
+  bool has_text() EXCLUDES(lock_) {
+    MutexLock lock(lock_);
+    return has_text_;
+  }
+  Result<String> Make() {
+    TextBuilder out;
+    if (contents_.show) {
+      TRY(contents_.show(request_.source, request_.id, contents_.number, out));
+    } else if (contents_.entry->show) {
+      TRY(contents_.entry->show(request_, out));
+    } else if (!contents_.entry->constant.empty()) {
+      zrun::Write(out, contents_.entry->constant, "\n");
+    }
+    TRY(out.result());
+    return out.Take();
+  }
+  Result<size_t> Store(DataSource& source) {
+    if (!contents_.entry || !contents_.entry->store) return Errno::kEIO;
+    std::array<std::byte, 512> buffer;
+    String text;
+    size_t total = 0;
+    while (source.remaining() > 0 && total < kMaxWrite) {
+      const size_t count = TRY(source.Take(buffer));
+      TRY(text.Append({reinterpret_cast<const char*>(buffer.data()), count}));
+      total += count;
+    }
+    std::string_view view = text.view();
+    while (!view.empty() && (view.back() == '\n' || view.back() == '\0')) view.remove_suffix(1);
+    TRY(contents_.entry->store(request_, view));
+    return total;
+  }
+
+  const ProcRequest request_;
+  const Contents contents_;
+  Mutex lock_{LockRank::kFile};
+  String text_ GUARDED_BY(lock_);
+  bool has_text_ GUARDED_BY(lock_) = false;
+  uint64_t position_ GUARDED_BY(lock_) = 0;
+};
+
+// The reader's own memory; that of others is out of reach.
+class MemoryFile final : public FileDescription {
+ public:
+  MemoryFile(Path path, OpenFlags flags, ProcSource& source, RefPtr<VmAddressRegion> region)
+      : FileDescription(std::move(path), flags, Signals::kReadable | Signals::kWritable),
+        source_(source),
+        region_(std::move(region)) {}
+  Result<size_t> Read(DataSink& sink) override {
+    const size_t count = TRY(ReadAt(position_.load(), sink));
+    position_.fetch_add(count);
+    return count;
+  }
+  Result<size_t> Write(DataSource& source) override {
+    const size_t count = TRY(WriteAt(position_.load(), source));
+    position_.fetch_add(count);
+    return count;
+  }
+  Result<size_t> ReadAt(uint64_t offset, DataSink& sink) override {
+    if (!source_.IsOwnMemory(*region_)) return Errno::kEIO;
+    UserMemory memory(*region_);
+    std::array<std::byte, 512> buffer;
+    size_t total = 0;
+    while (sink.remaining() > 0) {
+      const auto part = std::span(buffer).first(std::min(buffer.size(), sink.remaining()));
+      const auto count = memory.CopyIn(part, UserPtr<const std::byte>(offset + total));
+      if (!count.ok() && total == 0) return Errno::kEIO;
+      if (!count.ok()) break;
+      const auto put = sink.Put(part.first(count.value()));
+      if (!put.ok() && total == 0) return put.error();
+      if (!put.ok()) break;
+      total += put.value();
+      if (put.value() < part.size()) break;
+    }
+    return total;
+  }
+  Result<size_t> WriteAt(uint64_t offset, DataSource& source) override {
+    if (!source_.IsOwnMemory(*region_)) return Errno::kEIO;
+    UserMemory memory(*region_);
+    std::array<std::byte, 512> buffer;
+    size_t total = 0;
+    while (source.remaining() > 0) {
+      const size_t taken = TRY(source.Take(buffer));
+      const auto count = memory.CopyOut(UserPtr<std::byte>(offset + total),
+                                        std::span<const std::byte>(buffer).first(taken));
+      if (!count.ok() && total == 0) return Errno::kEIO;
+      if (!count.ok()) break;
+      total += count.value();
+      if (count.value() < taken) break;
+    }
+    return total;
+  }
+  // Addresses above the middle are negative as offsets: Linux lets this file have them.
+  Result<uint64_t> Seek(int64_t offset, int whence) override {
+    if (whence != kSeekSet && whence != kSeekCurrent) return Errno::kEINVAL;
+    position_.store((whence == kSeekSet ? 0 : position_.load()) + uint64_t(offset));
+    return position_.load();
+  }
+
+ private:
+  ProcSource& source_;
+  const RefPtr<VmAddressRegion> region_;
+  std::atomic<uint64_t> position_{0};
+};
+
+}  // namespace
+
+Result<RefPtr<FileDescription>> OpenProcText(const Path& path, OpenFlags flags,
+                                             const ProcRequest& request, const ProcEntry& entry) {
+  return RefPtr<FileDescription>(
+      TRY(MakeRef<TextFile>(path, flags, request, Contents{.entry = &entry})));
+}
+
+Result<RefPtr<FileDescription>> OpenProcNumbered(const Path& path, OpenFlags flags,
+                                                 const ProcRequest& request, int number,
+                                                 ProcNumberedShow show) {
+  return RefPtr<FileDescription>(
+      TRY(MakeRef<TextFile>(path, flags, request, Contents{.show = show, .number = number})));
+}
+
+Result<RefPtr<FileDescription>> OpenProcMemory(const Path& path, OpenFlags flags,
+                                               const ProcRequest& request) {
+  TRY(request.source.CheckInspect(request.id));
+  auto region = TRY(request.source.Memory(request.id));
+  if (!region) return Errno::kESRCH;
+  return RefPtr<FileDescription>(
+      TRY(MakeRef<MemoryFile>(path, flags, request.source, std::move(region))));
+}
+
+}  // namespace zrun::vfs

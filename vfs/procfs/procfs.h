@@ -1,0 +1,11 @@
+#pragma once
+#include "vfs/procfs/proc_source.h"
+
+namespace zrun::vfs {
+
+// Once, while booting, before anything in /proc is looked at.
+void SetProcSource(ProcSource* source);
+// For vfs/registry.cc, as "proc". ENODEV before there is a source.
+Result<RefPtr<FileSystem>> MountProcFs(std::string_view source, std::string_view options);
+
+}  // namespace zrun::vfs

@@ -1,0 +1,154 @@
+#include "hal/devices.h"
+#include "vfs/procfs/proc_entry.h"
+
+// /proc/sys: the settings that programs ask for. Those that cannot be changed are read-only.
+namespace zrun::vfs {
+namespace {
+
+template <ProcName kWhich>
+Result<void> ShowSystemName(const ProcRequest& request, TextSink& out) {
+  Write(out, request.source.GetSystemName(kWhich).view(), '\n');
+  return {};
+}
+template <ProcName kWhich>
+Result<void> StoreSystemName(const ProcRequest& request, std::string_view text) {
+  return request.source.SetSystemName(kWhich, text);
+}
+
+Result<void> ShowRelease(const ProcRequest& request, TextSink& out) {
+  Write(out, request.source.Release(), '\n');
+  return {};
+}
+
+void ShowUuid(std::span<const std::byte, 16> bytes, TextSink& out) {
+  for (size_t i = 0; i < bytes.size(); i++) {
+    if (i == 4 || i == 6 || i == 8 || i == 10) out.Append("-");
+    uint8_t byte = uint8_t(bytes[i]);
+    if (i == 6) byte = (byte & 0x0f) | 0x40;  // version 4
+    if (i == 8) byte = (byte & 0x3f) | 0x80;
+    Write(out, Hex(byte, 2));
+  }
+  out.Append("\n");
+}
+
+Result<void> ShowRandomUuid(const ProcRequest&, TextSink& out) {
+  std::array<std::byte, 16> bytes;
+  hal::FillEntropy(bytes);
+  ShowUuid(bytes, out);
+  return {};
+}
+
+// The same from boot to halt.
+class BootId {
+ public:
+  std::array<std::byte, 16> Get() EXCLUDES(lock_) {
+    MutexLock lock(lock_);
+    if (!made_) hal::FillEntropy(bytes_);
+    made_ = true;
+    return bytes_;
+  }
+
+ private:
+  Mutex lock_{LockRank::kLeaf};
+  bool made_ GUARDED_BY(lock_) = false;
+  std::array<std::byte, 16> bytes_ GUARDED_BY(lock_) = {};
+};
+constinit BootId boot_id;
+
+Result<void> ShowBootId(const ProcRequest&, TextSink& out) {
+  const auto bytes = boot_id.Get();
+  ShowUuid(bytes, out);
+  return {};
+}
+
+constexpr uint32_t kWritable = kModeRegular | 0644;
+
+constexpr ProcEntry kEntries[] = {
+    {.path = "fs/aio-max-nr", .constant = "65536"},
+    {.path = "fs/aio-nr", .constant = "0"},
+    {.path = "fs/epoll/max_user_watches", .constant = "1048576"},
+    {.path = "fs/file-max", .constant = "9223372036854775807"},
+    {.path = "fs/file-nr", .constant = "0\t0\t9223372036854775807"},
+    {.path = "fs/inotify/max_queued_events", .constant = "16384"},
+    {.path = "fs/inotify/max_user_instances", .constant = "128"},
+    {.path = "fs/inotify/max_user_watches", .constant = "65536"},
+    {.path = "fs/lease-break-time", .constant = "45"},
+    {.path = "fs/mount-max", .constant = "100000"},
+    {.path = "fs/nr_open", .constant = "1048576"},
+    {.path = "fs/overflowgid", .constant = "65534"},
+    {.path = "fs/overflowuid", .constant = "65534"},
+    {.path = "fs/pipe-max-size", .constant = "1048576"},
+    {.path = "fs/pipe-user-pages-hard", .constant = "0"},
+    {.path = "fs/pipe-user-pages-soft", .constant = "16384"},
+    {.path = "fs/protected_fifos", .constant = "1"},
+    {.path = "fs/protected_hardlinks", .constant = "1"},
+    {.path = "fs/protected_regular", .constant = "1"},
+    {.path = "fs/protected_symlinks", .constant = "1"},
+    {.path = "fs/suid_dumpable", .constant = "0"},
+    {.path = "kernel/cap_last_cap", .constant = "40"},
+    {.path = "kernel/core_pattern", .constant = "core"},
+    {.path = "kernel/core_uses_pid", .constant = "0"},
+    {.path = "kernel/dmesg_restrict", .constant = "1"},
+    {.path = "kernel/domainname",
+     .mode = kWritable,
+     .show = ShowSystemName<ProcName::kDomain>,
+     .store = StoreSystemName<ProcName::kDomain>},
+    {.path = "kernel/hostname",
+     .mode = kWritable,
+     .show = ShowSystemName<ProcName::kHost>,
+     .store = StoreSystemName<ProcName::kHost>},
+    {.path = "kernel/io_uring_disabled", .constant = "2"},
+    {.path = "kernel/kptr_restrict", .constant = "2"},
+    {.path = "kernel/modules_disabled", .constant = "1"},
+    {.path = "kernel/msgmax", .constant = "8192"},
+    {.path = "kernel/msgmnb", .constant = "16384"},
+    {.path = "kernel/msgmni", .constant = "32000"},
+    {.path = "kernel/ngroups_max", .constant = "65536"},
+    {.path = "kernel/osrelease", .show = ShowRelease},
+    {.path = "kernel/ostype", .constant = "Linux"},
+    {.path = "kernel/overflowgid", .constant = "65534"},
+    {.path = "kernel/overflowuid", .constant = "65534"},
+    {.path = "kernel/panic", .constant = "0"},
+    {.path = "kernel/perf_event_paranoid", .constant = "4"},
+    {.path = "kernel/pid_max", .constant = "32768"},
+    {.path = "kernel/printk", .constant = "4\t4\t1\t7"},
+    {.path = "kernel/random/boot_id", .show = ShowBootId},
+    {.path = "kernel/random/entropy_avail", .constant = "256"},
+    {.path = "kernel/random/poolsize", .constant = "256"},
+    {.path = "kernel/random/uuid", .show = ShowRandomUuid},
+    {.path = "kernel/randomize_va_space", .constant = "2"},
+    {.path = "kernel/seccomp/actions_avail", .constant = ""},
+    {.path = "kernel/sem", .constant = "32000\t1024000000\t500\t32000"},
+    {.path = "kernel/shmall", .constant = "18446744073692774399"},
+    {.path = "kernel/shmmax", .constant = "18446744073692774399"},
+    {.path = "kernel/shmmni", .constant = "4096"},
+    {.path = "kernel/tainted", .constant = "0"},
+    {.path = "kernel/threads-max", .constant = "32768"},
+    {.path = "kernel/unprivileged_bpf_disabled", .constant = "2"},
+    {.path = "kernel/version", .constant = "#1 SMP PREEMPT_DYNAMIC"},
+    {.path = "kernel/yama/ptrace_scope", .constant = "0"},
+    {.path = "net/core/optmem_max", .constant = "131072"},
+    {.path = "net/core/rmem_default", .constant = "212992"},
+    {.path = "net/core/rmem_max", .constant = "212992"},
+    {.path = "net/core/somaxconn", .constant = "4096"},
+    {.path = "net/core/wmem_default", .constant = "212992"},
+    {.path = "net/core/wmem_max", .constant = "212992"},
+    {.path = "net/unix/max_dgram_qlen", .constant = "512"},
+    {.path = "user/max_mnt_namespaces", .constant = "0"},
+    {.path = "user/max_pid_namespaces", .constant = "0"},
+    {.path = "user/max_user_namespaces", .constant = "0"},
+    {.path = "vm/max_map_count", .constant = "65530"},
+    {.path = "vm/mmap_min_addr", .constant = "65536"},
+    {.path = "vm/mmap_rnd_bits", .constant = "28"},
+    {.path = "vm/nr_hugepages", .constant = "0"},
+    {.path = "vm/overcommit_memory", .constant = "0"},
+    {.path = "vm/overcommit_ratio", .constant = "50"},
+    {.path = "vm/page-cluster", .constant = "3"},
+    {.path = "vm/swappiness", .constant = "60"},
+};
+
+}  // namespace
+
+constinit const ProcTable kSysctlEntries = kEntries;
+
+}  // namespace zrun::vfs

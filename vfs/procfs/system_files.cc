@@ -1,0 +1,219 @@
+#include <algorithm>
+
+#include "hal/processor.h"
+#include "vfs/procfs/proc_entry.h"
+
+// The files of /proc that are about the system.
+namespace zrun::vfs {
+namespace {
+
+using hal::Nanoseconds;
+
+constexpr Nanoseconds kTick = hal::kSecond / 100;  // USER_HZ
+constexpr uint32_t kLink = kModeSymlink | 0777;
+
+// "12.34"
+void ShowSeconds(TextSink& out, Nanoseconds time) {
+  Write(out, time / hal::kSecond, '.', Pad(time % hal::kSecond / (hal::kSecond / 100), 2, '0'));
+}
+
+Result<void> ShowCpuInfo(const ProcRequest&, TextSink& out) {
+  out.Append(hal::GetProcessorFacts().cpuinfo);
+  return {};
+}
+
+Result<void> ShowMemInfo(const ProcRequest&, TextSink& out) {
+  const uint64_t total = hal::TotalRam();
+  const uint64_t used = std::min(hal::CommittedRam(), total);
+  const auto line = [&](std::string_view name, uint64_t bytes) {
+    Write(out, PadText{name, -16}, Pad(int64_t(bytes / 1024), 8), " kB\n");
+  };
+  line("MemTotal:", total);
+  line("MemFree:", total - used);
+  line("MemAvailable:", total - used);
+  line("Buffers:", 0);
+  line("Cached:", 0);
+  line("SwapCached:", 0);
+  line("Active:", used);
+  line("Inactive:", 0);
+  line("Active(anon):", used);
+  line("Inactive(anon):", 0);
+  line("Active(file):", 0);
+  line("Inactive(file):", 0);
+  line("Unevictable:", 0);
+  line("Mlocked:", 0);
+  line("SwapTotal:", 0);
+  line("SwapFree:", 0);
+  line("Dirty:", 0);
+  line("Writeback:", 0);
+  line("AnonPages:", used);
+  line("Mapped:", 0);
+  line("Shmem:", 0);
+  line("KReclaimable:", 0);
+  line("Slab:", 0);
+  line("SReclaimable:", 0);
+  line("SUnreclaim:", 0);
+  line("KernelStack:", 0);
+  line("PageTables:", 0);
+  line("CommitLimit:", total);
+  line("Committed_AS:", used);
+  line("VmallocTotal:", uint64_t{1} << 45);
+  line("VmallocUsed:", 0);
+  line("VmallocChunk:", 0);
+  Write(out,
+        "HugePages_Total:       0\nHugePages_Free:        0\nHugePages_Rsvd:        0\n"
+        "HugePages_Surp:        0\nHugepagesize:       2048 kB\n");
+  return {};
+}
+
+// Which processor did what is not known: the work is shown as shared evenly.
+Result<void> ShowStat(const ProcRequest& request, TextSink& out) {
+  const SystemFacts facts = request.source.System();
+  const int64_t cpus = std::max<int64_t>(hal::CpuCount(), 1);
+  const int64_t user = facts.user / kTick, system = facts.system / kTick;
+  const int64_t idle = std::max<int64_t>(facts.uptime / kTick * cpus - user - system, 0);
+  const auto line = [&](int64_t share) {
+    Write(out, ' ', user / share, " 0 ", system / share, ' ', idle / share, " 0 0 0 0 0 0\n");
+  };
+  out.Append("cpu ");
+  line(1);
+  for (int64_t i = 0; i < cpus; i++) {
+    Write(out, "cpu", i);
+    line(cpus);
+  }
+  Write(out, "intr 0\nctxt 0\nbtime ", facts.boot_realtime / hal::kSecond, "\nprocesses ",
+        facts.forks, "\nprocs_running ", std::max<uint32_t>(facts.running, 1),
+        "\nprocs_blocked 0\nsoftirq 0 0 0 0 0 0 0 0 0 0 0\n");
+  return {};
+}
+
+Result<void> ShowUptime(const ProcRequest& request, TextSink& out) {
+  const SystemFacts facts = request.source.System();
+  const Nanoseconds all = facts.uptime * std::max<int64_t>(hal::CpuCount(), 1);
+  ShowSeconds(out, facts.uptime);
+  out.Append(" ");
+  ShowSeconds(out, std::max<Nanoseconds>(all - facts.user - facts.system, 0));
+  out.Append("\n");
+  return {};
+}
+
+// Averages over 1, 5 and 15 minutes, in thousandths; moved along when somebody looks, as if what
+// runs now had run since the last look.
+class LoadAverages {
+ public:
+  struct Values {
+    uint64_t average[3];
+  };
+  Values Update(Nanoseconds now, uint64_t running) EXCLUDES(lock_) {
+    constexpr Nanoseconds kSpan[3] = {60 * hal::kSecond, 300 * hal::kSecond, 900 * hal::kSecond};
+    MutexLock lock(lock_);
+    const Nanoseconds passed = std::max<Nanoseconds>(now - last_, 0) / 1'000'000;
+    last_ = now;
+    for (unsigned i = 0; i < 3; i++) {
+      const uint64_t span = uint64_t(kSpan[i] / 1'000'000);
+      values_.average[i] = (values_.average[i] * span + running * 1000 * uint64_t(passed)) /
+                           (span + uint64_t(passed));
+    }
+    return values_;
+  }
+
+ private:
+  Mutex lock_{LockRank::kLeaf};
+  Nanoseconds last_ GUARDED_BY(lock_) = 0;
+  Values values_ GUARDED_BY(lock_) = {};
+};
+constinit LoadAverages load_averages;
+
+Result<void> ShowLoadAverage(const ProcRequest& request, TextSink& out) {
+  const SystemFacts facts = request.source.System();
+  // The reader itself runs only because it looks.
+  const uint32_t others = facts.running > 0 ? facts.running - 1 : 0;
+  const auto load = load_averages.Update(facts.uptime, others);
+  for (uint64_t value : load.average)
+    Write(out, value / 1000, '.', Pad(int64_t(value % 1000 / 10), 2, '0'), ' ');
+  Write(out, std::max<uint32_t>(facts.running, 1), '/', facts.threads, ' ', facts.last_pid, '\n');
+  return {};
+}
+
+Result<void> ShowVersion(const ProcRequest& request, TextSink& out) {
+  Write(out, "Linux version ", request.source.Release(),
+        " (zrun@zrun) (zrun) #1 SMP PREEMPT_DYNAMIC\n");
+  return {};
+}
+
+Result<void> ShowFileSystems(const ProcRequest&, TextSink& out) {
+  for (const FileSystemType& type : AllFileSystemTypes())
+    Write(out, type.needs_device ? "\t" : "nodev\t", type.name, '\n');
+  return {};
+}
+
+Result<void> ShowSelf(const ProcRequest& request, TextSink& out) {
+  Write(out, request.source.Current().pid);
+  return {};
+}
+
+Result<void> ShowThreadSelf(const ProcRequest& request, TextSink& out) {
+  const ProcId id = request.source.Current();
+  Write(out, id.pid, "/task/", id.tid);
+  return {};
+}
+
+Result<void> ShowInterrupts(const ProcRequest&, TextSink& out) {
+  out.Append("          ");
+  for (unsigned i = 0; i < hal::CpuCount(); i++) {
+    const TextBuffer<16> name("CPU", i);
+    Write(out, PadText{name.view(), -11});
+  }
+  out.Append("\n");
+  return {};
+}
+
+Result<void> ShowVmStat(const ProcRequest&, TextSink& out) {
+  const uint64_t total = hal::TotalRam() / hal::kPageSize;
+  const uint64_t used = std::min(hal::CommittedRam() / hal::kPageSize, total);
+  Write(out, "nr_free_pages ", total - used, "\nnr_anon_pages ", used,
+        "\nnr_mapped 0\nnr_file_pages 0\nnr_dirty 0\nnr_writeback 0\nnr_shmem 0\npgpgin 0\n"
+        "pgpgout 0\npswpin 0\npswpout 0\npgfault 0\npgmajfault 0\noom_kill 0\n");
+  return {};
+}
+
+Result<void> ShowCommandLine(const ProcRequest&, TextSink& out) {
+  out.Append("\n");  // the machine's own words are not the container's business
+  return {};
+}
+
+Result<void> ShowNothing(const ProcRequest&, TextSink&) { return {}; }
+
+constexpr ProcEntry kEntries[] = {
+    {.path = "cgroups", .constant = "#subsys_name\thierarchy\tnum_cgroups\tenabled"},
+    {.path = "cmdline", .show = ShowCommandLine},
+    {.path = "consoles", .constant = "tty0                 -WU (EC p  )    4:1"},
+    {.path = "cpuinfo", .show = ShowCpuInfo},
+    {.path = "devices",
+     .constant = "Character devices:\n  1 mem\n  4 tty\n  5 /dev/tty\n  5 /dev/console\n"
+                 "  5 /dev/ptmx\n 10 misc\n136 pts\n\nBlock devices:"},
+    {.path = "diskstats", .show = ShowNothing},
+    {.path = "filesystems", .show = ShowFileSystems},
+    {.path = "interrupts", .show = ShowInterrupts},
+    {.path = "loadavg", .show = ShowLoadAverage},
+    {.path = "locks", .show = ShowNothing},
+    {.path = "meminfo", .show = ShowMemInfo},
+    {.path = "misc", .show = ShowNothing},
+    {.path = "modules", .show = ShowNothing},
+    {.path = "mounts", .mode = kLink, .constant = "self/mounts"},
+    {.path = "net", .mode = kLink, .constant = "self/net"},
+    {.path = "partitions", .constant = "major minor  #blocks  name\n"},
+    {.path = "self", .mode = kLink, .show = ShowSelf},
+    {.path = "stat", .show = ShowStat},
+    {.path = "swaps", .constant = "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority"},
+    {.path = "thread-self", .mode = kLink, .show = ShowThreadSelf},
+    {.path = "uptime", .show = ShowUptime},
+    {.path = "version", .show = ShowVersion},
+    {.path = "vmstat", .show = ShowVmStat},
+};
+
+}  // namespace
+
+constinit const ProcTable kSystemEntries = kEntries;
+
+}  // namespace zrun::vfs
