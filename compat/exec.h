@@ -62,6 +62,7 @@ class ExecPlan {
   Result<void> Build(Task& task);
   Result<void> MapStack(Task& task);
   Result<uint64_t> FillStack(Task& task);
+  Result<void> KeepText(MemoryContext& context);
   static Result<void> BecomeOnlyThread(Task& task);
   static void DropOldProgram(Task& task);
   Result<void> EnterMemory(Task& task, OwnPtr<ExecPlan>& self);

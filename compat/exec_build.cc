@@ -130,6 +130,22 @@ Result<void> ExecPlan::MapStack(Task& task) {
 
 // From the top: program name, environment, arguments, platform, random bytes; then, 16-byte
 // aligned, argc, argv, envp and the auxiliary vector.
+// For those who ask about the process without sharing its memory.
+Result<void> ExecPlan::KeepText(MemoryContext& context) {
+  auto text = TRY(MakeRef<MemoryContext::ProgramText>());
+  const auto append = [](String& to, std::span<const char> bytes) {
+    return to.Append({bytes.data(), bytes.size()});
+  };
+  for (const String& front : front_) {
+    TRY(text->arguments.Append(front));
+    TRY(text->arguments.Append({"", 1}));
+  }
+  TRY(append(text->arguments, arguments_.arguments.bytes()));
+  TRY(append(text->environment, arguments_.environment.bytes()));
+  context.SetProgramText(std::move(text));
+  return {};
+}
+
 Result<uint64_t> ExecPlan::FillStack(Task& task) {
   UserMemory memory = task.memory();
   uint64_t at = stack_top_ - sizeof(uint64_t);
@@ -152,6 +168,7 @@ Result<uint64_t> ExecPlan::FillStack(Task& task) {
   for (size_t i = front_.size(); i-- > 0;) TRY(push_text(front_[i]));
   const uint64_t front = marks.arg_start = at;
   task.region().SetLandmarks(marks);
+  TRY(KeepText(task.memory_context()));
 
   const hal::ProcessorFacts& facts = hal::GetProcessorFacts();
   uint64_t platform = 0;

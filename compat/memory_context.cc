@@ -11,6 +11,7 @@ Result<RefPtr<MemoryContext>> MemoryContext::Create(RefPtr<VmAddressRegion> regi
 Result<RefPtr<MemoryContext>> MemoryContext::CloneForFork() {
   auto copy = TRY(MakeRef<MemoryContext>(nullptr));
   copy->SetExecutable(executable());
+  copy->SetProgramText(program_text());
   copy->auxv = auxv;
   copy->auxv_size = auxv_size;
   copy->dumpable.store(dumpable.load());
@@ -23,6 +24,16 @@ MemoryContext::~MemoryContext() { SetExecutable(nullptr); }
 RefPtr<vfs::FileDescription> MemoryContext::executable() const {
   MutexLock lock(lock_);
   return executable_;
+}
+
+RefPtr<const MemoryContext::ProgramText> MemoryContext::program_text() const {
+  MutexLock lock(lock_);
+  return program_text_;
+}
+
+void MemoryContext::SetProgramText(RefPtr<const ProgramText> text) {
+  MutexLock lock(lock_);
+  std::swap(program_text_, text);
 }
 
 void MemoryContext::SetExecutable(RefPtr<vfs::FileDescription> file) {

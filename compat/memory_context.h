@@ -25,6 +25,14 @@ class MemoryContext : public RefCounted<MemoryContext> {
   RefPtr<vfs::FileDescription> executable() const EXCLUDES(lock_);
   void SetExecutable(RefPtr<vfs::FileDescription> file) EXCLUDES(lock_);
 
+  // What execve was given, for those who ask about another process (/proc/PID/cmdline): strings one
+  // after another, each with its NUL. Shared by forks; null before the first program.
+  struct ProgramText : RefCounted<ProgramText> {
+    String arguments, environment;
+  };
+  RefPtr<const ProgramText> program_text() const EXCLUDES(lock_);
+  void SetProgramText(RefPtr<const ProgramText> text) EXCLUDES(lock_);
+
   // The auxiliary vector, pairs, for /proc/PID/auxv. Set before the first instruction runs.
   static constexpr size_t kMaxAuxv = 48;
   std::array<uint64_t, kMaxAuxv> auxv{};
@@ -51,6 +59,7 @@ class MemoryContext : public RefCounted<MemoryContext> {
   RefPtr<VmAddressRegion> region_;
   mutable Mutex lock_{LockRank::kLeaf};
   RefPtr<vfs::FileDescription> executable_ GUARDED_BY(lock_);
+  RefPtr<const ProgramText> program_text_ GUARDED_BY(lock_);
 };
 
 }  // namespace zrun::compat

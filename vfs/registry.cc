@@ -1,5 +1,6 @@
 #include "vfs/devfs/devices.h"
 #include "vfs/erofs/erofs.h"
+#include "vfs/procfs/procfs.h"
 #include "vfs/ramfs/ramfs.h"
 
 // What mount(2) knows and /proc/filesystems lists: one line for each file system. Overlays and
@@ -8,8 +9,14 @@ namespace zrun::vfs {
 namespace {
 
 constexpr FileSystemType kFileSystemTypes[] = {
-    {"tmpfs", false, MountTmpfs},   {"ramfs", false, MountRamfs}, {"devtmpfs", false, MountDevFs},
-    {"devpts", false, MountDevPts}, {"erofs", true, MountErofs},
+    // clang-format off
+    {"tmpfs", false, MountTmpfs},
+    {"ramfs", false, MountRamfs},
+    {"devtmpfs", false, MountDevFs},
+    {"devpts", false, MountDevPts},
+    {"erofs", true, MountErofs},
+    {"proc", false, MountProcFs},
+    // clang-format on
 };
 
 }  // namespace

@@ -14,7 +14,7 @@ namespace zrun::vfs {
 struct ProcId {
   int32_t pid = 0;
   int32_t tid = 0;
-  int32_t number() const { return tid ? tid : pid; }
+  constexpr int32_t number() const { return tid ? tid : pid; }
 };
 
 struct ProcFacts {

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "hal/thread.h"
 #include "vfs/procfs/proc_entry.h"
 
 // The files of /proc/PID, as proc(5) describes them.

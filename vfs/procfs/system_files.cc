@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "hal/processor.h"
+#include "hal/thread.h"
 #include "vfs/procfs/proc_entry.h"
 
 // The files of /proc that are about the system.
