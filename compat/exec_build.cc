@@ -29,10 +29,27 @@ constexpr uint64_t kMinStack = 128 << 10;
 
 // <linux/auxvec.h>
 enum : uint64_t {
-  kAtNull = 0, kAtPhdr = 3, kAtPhent = 4, kAtPhnum = 5, kAtPagesz = 6, kAtBase = 7, kAtFlags = 8,
-  kAtEntry = 9, kAtUid = 11, kAtEuid = 12, kAtGid = 13, kAtEgid = 14, kAtPlatform = 15,
-  kAtHwcap = 16, kAtClktck = 17, kAtSecure = 23, kAtRandom = 25, kAtHwcap2 = 26, kAtExecfn = 31,
-  kAtSysinfoEhdr = 33, kAtMinsigstksz = 51,
+  kAtNull = 0,
+  kAtPhdr = 3,
+  kAtPhent = 4,
+  kAtPhnum = 5,
+  kAtPagesz = 6,
+  kAtBase = 7,
+  kAtFlags = 8,
+  kAtEntry = 9,
+  kAtUid = 11,
+  kAtEuid = 12,
+  kAtGid = 13,
+  kAtEgid = 14,
+  kAtPlatform = 15,
+  kAtHwcap = 16,
+  kAtClktck = 17,
+  kAtSecure = 23,
+  kAtRandom = 25,
+  kAtHwcap2 = 26,
+  kAtExecfn = 31,
+  kAtSysinfoEhdr = 33,
+  kAtMinsigstksz = 51,
 };
 
 }  // namespace
@@ -68,8 +85,7 @@ Result<void> ExecPlan::Build(Task& task) {
       below = kUserTop / 3 * 2 + RoundDown(random_.program % kMmapSpread) + size;
       below = std::min(below, mmap_base_);
     }
-    program_bias_ =
-        TRY(loader::FindPlace(region, layout, below, lowest)) - layout.lowest;
+    program_bias_ = TRY(loader::FindPlace(region, layout, below, lowest)) - layout.lowest;
   } else if (layout.lowest < lowest) {
     return Errno::kEPERM;
   }

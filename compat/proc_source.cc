@@ -1,0 +1,375 @@
+#include "compat/proc_source.h"
+
+#include "compat/task.h"
+#include "vfs/namei.h"
+#include "vfs/tty/job_control.h"
+
+namespace zrun::compat {
+namespace {
+
+using vfs::Path;
+using vfs::ProcFacts;
+using vfs::ProcId;
+
+// A process and one of its threads: the one asked for, or any if the process as a whole is meant.
+// |task| is null for a zombie.
+struct Member {
+  RefPtr<ThreadGroup> group;
+  RefPtr<Task> task;
+};
+
+Result<Member> FindMember(ProcId id) {
+  Member member;
+  {
+    MutexLock lock(Kernel::Get().lock());
+    PidTable& pids = Kernel::Get().pids();
+    member.group = RefPtr<ThreadGroup>(pids.FindGroup(id.pid));
+    if (!member.group) return Errno::kESRCH;
+    if (id.tid != 0) {
+      Task* task = pids.FindTask(id.tid);
+      if (!task || &task->group() != member.group.get()) return Errno::kESRCH;
+      member.task = RefPtr<Task>(task);
+      return member;
+    }
+  }
+  member.task = member.group->AnyTask();
+  return member;
+}
+
+Result<Member> FindLive(ProcId id) {
+  Member member = TRY(FindMember(id));
+  if (!member.task) return Errno::kESRCH;
+  return member;
+}
+
+// ---- The parts of ProcFacts, each under the lock that guards it.
+
+// Who it is among others.
+Result<void> FillTree(ThreadGroup& group, ProcFacts& facts) {
+  MutexLock lock(Kernel::Get().lock());
+  if (!group.process_group) return Errno::kESRCH;
+  facts.thread_group = group.pid();
+  facts.parent = group.parent ? group.parent->pid() : 0;
+  facts.group = group.process_group->id;
+  facts.session = group.session().id;
+  facts.exit_signal = group.exit_signal;
+  facts.exit_code = group.exit_status;
+  if (group.is_zombie) {
+    facts.state = 'Z';
+    facts.user = group.final_usage.user;
+    facts.system = group.final_usage.system;
+  }
+  facts.children_user = group.children_usage.user;
+  facts.children_system = group.children_usage.system;
+  facts.children_minor_faults = group.children_usage.minor_faults;
+  facts.children_major_faults = group.children_usage.major_faults;
+  return {};
+}
+
+void FillSignals(ThreadGroup& group, Task* task, ProcFacts& facts) {
+  MutexLock lock(group.signal_lock);
+  facts.shared_pending = group.shared_queue.pending().bits();
+  facts.ignored = group.actions->ignored().bits();
+  facts.caught = group.actions->caught().bits();
+  int threads = 0;
+  for (Task& member : group.tasks) {
+    static_cast<void>(member);
+    threads++;
+  }
+  facts.threads = std::max(threads, 1);
+  if (!task) return;
+  facts.pending = task->signal_state().queue.pending().bits();
+  facts.blocked = task->signal_state().mask.bits();
+  if (group.is_stopped && facts.state != 'Z') facts.state = 'T';
+}
+
+void FillUsage(const Usage& usage, ProcFacts& facts) {
+  facts.user = usage.user;
+  facts.system = usage.system;
+  facts.minor_faults = usage.minor_faults;
+  facts.major_faults = usage.major_faults;
+  facts.voluntary_switches = usage.voluntary_switches;
+  facts.involuntary_switches = usage.involuntary_switches;
+}
+
+void FillMemory(Task& task, ProcFacts& facts) {
+  const auto memory = task.ShareMemoryContext();
+  if (!memory) return;
+  facts.has_memory = true;
+  facts.memory = memory->region().totals();
+  facts.landmarks = memory->region().landmarks();
+  facts.peak_bytes = std::max(memory->peak_bytes.load(), facts.memory.total_bytes);
+  // The machine alone knows which private pages were touched: what could be is counted.
+  facts.resident_bytes =
+      std::min(facts.memory.total_bytes,
+               facts.memory.data_bytes + facts.memory.code_bytes + facts.memory.stack_bytes);
+}
+
+void FillTask(Task& task, ProcFacts& facts) {
+  facts.name = TextBuffer<16>(task.name().view());
+  if (facts.state == 'R') facts.state = task.state.load(std::memory_order_relaxed);
+  if (&task == Thread::Current()) facts.state = 'R';
+  facts.nice = task.nice.load();
+  facts.policy = task.policy.load();
+  facts.rt_priority = task.rt_priority.load();
+  facts.credentials = task.credentials();
+  facts.no_new_privs = task.no_new_privs.load();
+  facts.affinity = task.affinity.load();
+  facts.personality = task.personality.load();
+  facts.syscall = task.syscall_number;
+  if (const auto fs = task.ShareFs()) facts.umask = fs->umask();
+  if (const auto fds = task.ShareFds())
+    facts.descriptors = std::max<uint64_t>(std::bit_ceil(fds->capacity()), 64);
+  if (task.account) facts.queued_signals = task.account->pending_signals.load();
+}
+
+class KernelProcSource final : public vfs::ProcSource {
+ public:
+  ProcId Current() override {
+    Task& task = Task::Current();
+    return {task.group().pid(), task.tid()};
+  }
+
+  int32_t NextProcess(int32_t from) override {
+    MutexLock lock(Kernel::Get().lock());
+    return Kernel::Get().pids().NextGroup(from);
+  }
+
+  int32_t NextThread(int32_t pid, int32_t from) override {
+    const auto member = FindMember({pid, 0});
+    if (!member.ok()) return -1;
+    ThreadGroup& group = *member.value().group;
+    MutexLock lock(group.signal_lock);
+    int32_t next = -1;
+    for (Task& task : group.tasks) {
+      const int32_t tid = task.tid();
+      if (tid >= from && (next < 0 || tid < next)) next = tid;
+    }
+    return next;
+  }
+
+  Result<ProcId> Find(int32_t number) override {
+    MutexLock lock(Kernel::Get().lock());
+    PidTable& pids = Kernel::Get().pids();
+    if (pids.FindGroup(number)) return ProcId{number, 0};
+    if (Task* task = pids.FindTask(number)) return ProcId{task->group().pid(), number};
+    return Errno::kENOENT;
+  }
+
+  bool Exists(ProcId id) override { return FindMember(id).ok(); }
+
+  Result<ProcFacts> Facts(ProcId id) override {
+    const Member member = TRY(FindMember(id));
+    ThreadGroup& group = *member.group;
+    ProcFacts facts;
+    facts.pid = id.number();
+    facts.start_time = group.start_time() - Kernel::Get().boot_time();
+    TRY(FillTree(group, facts));
+    if (facts.state != 'Z')
+      FillUsage(id.tid && member.task ? member.task->usage() : group.usage(), facts);
+    if (member.task) {
+      FillTask(*member.task, facts);
+      FillMemory(*member.task, facts);
+    } else {
+      facts.credentials = TRY(MakeRef<vfs::Credentials>());
+    }
+    FillSignals(group, member.task.get(), facts);
+    const auto terminal = vfs::FindSessionTerminal(facts.session);
+    facts.tty_device = terminal.device;
+    facts.tty_group = terminal.device ? terminal.foreground_group : -1;
+    facts.oom_score_adj = group.oom_score_adj.load();
+    facts.resident_limit = group.limits().soft(compat::Limit::kRss);
+    facts.queued_signals_limit = group.limits().soft(compat::Limit::kPendingSignals);
+    return facts;
+  }
+
+  vfs::Ownership Owner(ProcId id) override {
+    const auto member = FindMember(id);
+    if (!member.ok() || !member.value().task) return {};
+    Task& task = *member.value().task;
+    const auto memory = task.ShareMemoryContext();
+    // What nobody may look into belongs to root (prctl(2), PR_SET_DUMPABLE).
+    if (memory && memory->dumpable.load() != 1) return {};
+    const auto credentials = task.credentials();
+    return {0, credentials->euid, credentials->egid};
+  }
+
+  Result<void> CheckInspect(ProcId id) override {
+    const Member member = TRY(FindMember(id));
+    Task& reader = Task::Current();
+    if (&reader.group() == member.group.get()) return {};
+    const auto own = reader.credentials();
+    if (own->Has(vfs::Capability::kSysPtrace)) return {};
+    if (!member.task) return Errno::kEACCES;
+    const auto other = member.task->credentials();
+    const bool same_user = own->fsuid == other->uid && own->fsuid == other->euid &&
+                           own->fsuid == other->suid && own->fsgid == other->gid &&
+                           own->fsgid == other->egid && own->fsgid == other->sgid;
+    const auto memory = member.task->ShareMemoryContext();
+    const bool dumpable = !memory || memory->dumpable.load() == 1;
+    const bool no_more_rights = (other->cap_permitted & ~own->cap_permitted) == 0;
+    if (!same_user || !dumpable || !no_more_rights) return Errno::kEACCES;
+    return {};
+  }
+
+  Result<RefPtr<VmAddressRegion>> Memory(ProcId id) override {
+    const Member member = TRY(FindMember(id));
+    const auto memory = member.task ? member.task->ShareMemoryContext() : nullptr;
+    if (!memory) return RefPtr<VmAddressRegion>();
+    return RefPtr<VmAddressRegion>(memory->region_ref());
+  }
+
+  bool IsOwnMemory(VmAddressRegion& region) override {
+    return &Task::Current().region() == &region;
+  }
+
+  Result<String> Text(ProcId id, vfs::ProcText which) override {
+    const Member member = TRY(FindMember(id));
+    const auto memory = member.task ? member.task->ShareMemoryContext() : nullptr;
+    if (!memory) return String();
+    if (which == vfs::ProcText::kAuxiliaryVector) {
+      const auto words = std::as_bytes(std::span(memory->auxv).first(memory->auxv_size));
+      return String::Create({reinterpret_cast<const char*>(words.data()), words.size()});
+    }
+    const bool arguments = which == vfs::ProcText::kCommandLine;
+    if (IsOwnMemory(memory->region())) return ReadOwnText(memory->region(), arguments);
+    const auto text = memory->program_text();
+    if (!text) return String();
+    return (arguments ? text->arguments : text->environment).Clone();
+  }
+
+  Result<Path> Place(ProcId id, vfs::ProcPlace which) override {
+    const Member member = TRY(FindMember(id));
+    if (!member.task) return Errno::kENOENT;
+    if (which == vfs::ProcPlace::kExecutable) {
+      const auto memory = member.task->ShareMemoryContext();
+      const auto file = memory ? memory->executable() : nullptr;
+      if (!file) return Errno::kENOENT;
+      return Path(file->path());
+    }
+    const auto fs = member.task->ShareFs();
+    if (!fs) return Errno::kENOENT;
+    return which == vfs::ProcPlace::kRoot ? fs->root() : fs->cwd();
+  }
+
+  Result<RefPtr<vfs::MountNamespace>> Mounts(ProcId id) override {
+    const Member member = TRY(FindMember(id));
+    const auto fs = member.task ? member.task->ShareFs() : nullptr;
+    if (!fs) return Errno::kEINVAL;
+    return RefPtr<vfs::MountNamespace>(&fs->mounts());
+  }
+
+  int NextFd(ProcId id, int from) override {
+    const auto member = FindLive(id);
+    const auto fds = member.ok() ? member.value().task->ShareFds() : nullptr;
+    return fds ? fds->NextOpen(from) : -1;
+  }
+
+  Result<vfs::ProcFile> File(ProcId id, int fd) override {
+    const Member member = TRY(FindLive(id));
+    const auto fds = member.task->ShareFds();
+    if (!fds) return Errno::kENOENT;
+    auto file = fds->Get(Fd{fd}, Rights::kNone, true);
+    if (!file.ok()) return Errno::kENOENT;
+    const auto close_on_exec = fds->close_on_exec(Fd{fd});
+    return vfs::ProcFile{std::move(file).value(), close_on_exec.ok() && close_on_exec.value()};
+  }
+
+  Result<vfs::ProcLimit> Limit(ProcId id, unsigned which) override {
+    static_assert(kLimitCount == compat::kLimitCount);
+    const Member member = TRY(FindMember(id));
+    const LimitValue value = member.group->limits().Get(compat::Limit(which));
+    return vfs::ProcLimit{value.soft, value.hard};
+  }
+
+  Result<String> NameOf(const Path& path) override {
+    FsContext& fs = Task::Current().fs();
+    return vfs::NameOf(path, fs.root(), fs.mounts());
+  }
+
+  Result<void> SetName(ProcId id, std::string_view name) override {
+    const Member member = TRY(FindLive(id));
+    if (&member.task->group() != &Task::Current().group()) return Errno::kEINVAL;
+    member.task->SetName(name.substr(0, 15));
+    return {};
+  }
+
+  Result<void> SetOomScoreAdj(ProcId id, int32_t value) override {
+    const Member member = TRY(FindMember(id));
+    const bool lower = value < member.group->oom_score_adj.load();
+    if (lower && !Task::Current().Has(vfs::Capability::kSysResource)) return Errno::kEACCES;
+    member.group->oom_score_adj.store(value);
+    return {};
+  }
+
+  vfs::SystemFacts System() override;
+
+  TextBuffer<64> GetSystemName(vfs::ProcName which) override {
+    return which == vfs::ProcName::kHost ? Kernel::Get().hostname() : Kernel::Get().domainname();
+  }
+
+  Result<void> SetSystemName(vfs::ProcName which, std::string_view name) override {
+    if (name.size() > 64) return Errno::kEINVAL;
+    if (which == vfs::ProcName::kHost) {
+      Kernel::Get().SetHostname(name);
+    } else {
+      Kernel::Get().SetDomainname(name);
+    }
+    return {};
+  }
+
+  std::string_view Release() override { return Kernel::kRelease; }
+
+ private:
+  // The reader's own: as it is now, for programs change their titles in place.
+  static Result<String> ReadOwnText(VmAddressRegion& region, bool arguments) {
+    const auto marks = region.landmarks();
+    const uint64_t start = arguments ? marks.arg_start : marks.env_start;
+    const uint64_t end = arguments ? marks.arg_end : marks.env_end;
+    constexpr uint64_t kMost = 2 << 20;
+    if (end <= start) return String();
+    String text;
+    TRY(text.Resize(std::min(end - start, kMost)));
+    UserMemory memory(region);
+    const auto bytes = std::as_writable_bytes(std::span(text.data(), text.size()));
+    const auto copied = memory.CopyIn(bytes, UserPtr<const std::byte>(start));
+    TRY(text.Resize(copied.ok() ? copied.value() : 0));
+    return text;
+  }
+};
+
+vfs::SystemFacts KernelProcSource::System() {
+  Kernel& kernel = Kernel::Get();
+  vfs::SystemFacts facts;
+  facts.uptime = hal::MonotonicNow() - kernel.boot_time();
+  facts.boot_realtime = hal::RealtimeNow() - facts.uptime;
+  facts.forks = kernel.forks.load();
+  facts.threads = kernel.threads.load();
+  for (int32_t pid = 0;;) {
+    RefPtr<ThreadGroup> group;
+    {
+      MutexLock lock(kernel.lock());
+      facts.last_pid = kernel.pids().last();
+      pid = kernel.pids().NextGroup(pid);
+      if (pid < 0) break;
+      group = RefPtr<ThreadGroup>(kernel.pids().FindGroup(pid++));
+      facts.user += group->children_usage.user;
+      facts.system += group->children_usage.system;
+    }
+    const hal::CpuTimes times = group->cpu_times();
+    facts.user += times.user;
+    facts.system += times.system;
+    MutexLock lock(group->signal_lock);
+    for (Task& task : group->tasks)
+      facts.running += task.state.load(std::memory_order_relaxed) == 'R';
+  }
+  return facts;
+}
+
+constinit KernelProcSource proc_source;
+
+}  // namespace
+
+vfs::ProcSource& GetProcSource() { return proc_source; }
+
+}  // namespace zrun::compat
