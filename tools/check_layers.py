@@ -96,7 +96,7 @@ def layer_of(path):
 
 def is_test(path):
     stem = pathlib.PurePosixPath(path).stem
-    return stem.endswith(("_test", "_fuzz")) or stem == "test_support" or stem.endswith("_test_support")
+    return stem.endswith(("_test", "_fuzz")) or path.endswith(".h") and stem.startswith("test_")
 
 
 def strip_comments(text):
