@@ -16,6 +16,7 @@ void AddRunCommand(CLI::App& app);
 void AddInfoCommand(CLI::App& app);
 void AddImagesCommand(CLI::App& app);
 void AddPackCommand(CLI::App& app);
+void AddSyscallsCommand(CLI::App& app);
 void AddConformanceCommand(CLI::App& app);
 
 }  // namespace zrun

@@ -41,6 +41,7 @@ int main(int argc, char** argv) {
   zrun::AddPackCommand(app);
   zrun::AddImagesCommand(app);
   zrun::AddInfoCommand(app);
+  zrun::AddSyscallsCommand(app);
   zrun::AddConformanceCommand(app);
   std::vector<std::string> words = Expand(app, argc, argv);
   if (words.empty()) words = {"--help"};
