@@ -24,10 +24,13 @@ Heap& KernelHeap() { return *std::launder(reinterpret_cast<Heap*>(g_heap)); }
 Heap::~Heap() {
   static_assert(sizeof(Chunk) <= kHeaderSize);
   for (SizeClass& size_class : classes_) {
-    MutexLock lock(size_class.lock);
-    if (size_class.empty) ReleaseChunk(size_class.empty);
-    size_class.empty = nullptr;
-    size_class.partial.Clear();  // what is still allocated is lost with it
+    Chunk* empty;
+    {
+      MutexLock lock(size_class.lock);
+      empty = std::exchange(size_class.empty, nullptr);
+      size_class.partial.Clear();  // what is still allocated is lost with it
+    }
+    if (empty) ReleaseChunk(empty);
   }
 }
 

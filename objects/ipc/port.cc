@@ -52,7 +52,8 @@ Result<void> Port::Add(RefPtr<KernelObject> object, uint64_t key, Signals wanted
   DropClosed();
   KernelObject* const observed = object.get();
   RefPtr<Entry> entry = TRY(MakeRef<Entry>(*this, std::move(object), key));
-  entry->wanted = wanted | Signals::kError | Signals::kPeerClosed;
+  wanted |= Signals::kError | Signals::kPeerClosed;
+  entry->wanted = wanted;
   entry->mode = mode;
   entry->cookie = cookie;
   entry->tag = tag;
@@ -63,15 +64,15 @@ Result<void> Port::Add(RefPtr<KernelObject> object, uint64_t key, Signals wanted
     entry->AddRef();
     // Under the lock: whoever removes the entry finds it observing.
     entry->SetExclusive(HasAny(mode, PortMode::kExclusive));
-    observed->AddObserverUnchecked(*entry, entry->wanted);
+    observed->AddObserverUnchecked(*entry, wanted);
   }
-  Observe(*entry);
+  Observe(*entry, wanted);
   return {};
 }
 
 // An entry that is new or changed: it may have something to tell already. Objects may need locks to say so.
-void Port::Observe(Entry& entry) {
-  if (HasAny(entry.object->signals(), entry.wanted)) Queue(entry);
+void Port::Observe(Entry& entry, Signals wanted) {
+  if (HasAny(entry.object->signals(), wanted)) Queue(entry);
 }
 
 Result<RefPtr<Port::Entry>> Port::Find(const KernelObject& object, uint64_t key) {
@@ -84,6 +85,7 @@ Result<RefPtr<Port::Entry>> Port::Find(const KernelObject& object, uint64_t key)
 Result<void> Port::Modify(const KernelObject& object, uint64_t key, Signals wanted, PortMode mode,
                           uint64_t cookie, uint32_t tag) {
   DropClosed();
+  wanted |= Signals::kError | Signals::kPeerClosed;
   RefPtr<Entry> entry;
   {
     MutexLock lock(lock_);
@@ -92,7 +94,7 @@ Result<void> Port::Modify(const KernelObject& object, uint64_t key, Signals want
     entry->object->RemoveObserver(*entry);
     {
       MutexLock ready_lock(ready_lock_);
-      entry->wanted = wanted | Signals::kError | Signals::kPeerClosed;
+      entry->wanted = wanted;
       entry->mode = mode;
       entry->cookie = cookie;
       entry->tag = tag;
@@ -100,9 +102,9 @@ Result<void> Port::Modify(const KernelObject& object, uint64_t key, Signals want
       if (entry->is_ready()) ready_.Remove(*entry);
     }
     entry->SetExclusive(HasAny(mode, PortMode::kExclusive));
-    entry->object->AddObserverUnchecked(*entry, entry->wanted);
+    entry->object->AddObserverUnchecked(*entry, wanted);
   }
-  Observe(*entry);
+  Observe(*entry, wanted);
   return {};
 }
 
