@@ -126,6 +126,7 @@ Result<void> TaskBuilder::Assemble(Task& parent, const CloneRequest& request, Pa
     parts.group = TRY(ThreadGroup::Create(parts.pid, std::move(process), std::move(actions)));
     parts.group->limits().CopyFrom(from.limits());
     parts.group->oom_score_adj.store(from.oom_score_adj.load());
+    parts.group->gave_up_terminal.store(from.gave_up_terminal.load());
   }
   parts.task = TRY(MakeRef<Task>(parts.group));
   Task& task = *parts.task;
@@ -244,7 +245,8 @@ Result<void> TaskBuilder::Start(Task& parent, const CloneRequest& request, Parts
   return parent.region_->Fork(*parts.task, parts);
 }
 
-Result<RefPtr<ThreadGroup>> TaskBuilder::StartFirst(First first, RefPtr<Session> session) {
+Result<RefPtr<ThreadGroup>> TaskBuilder::StartFirst(First first, RefPtr<Session> session,
+                                                   ThreadGroup* reaper) {
   Kernel& kernel = Kernel::Get();
   auto process = TRY(Process::Create(kernel.job(), first.region));
   auto group = TRY(ThreadGroup::Create(first.pid, std::move(process),
@@ -263,7 +265,11 @@ Result<RefPtr<ThreadGroup>> TaskBuilder::StartFirst(First first, RefPtr<Session>
   task->exec_plan_ = std::move(first.plan);
   {
     MutexLock lock(Kernel::Get().lock());
-    if (!Kernel::Get().pids().FindGroup(first.pid)) TRY(Kernel::Get().pids().AllocateExactly(first.pid));
+    TRY(Kernel::Get().pids().AllocateExactly(first.pid));
+    // pid 1 is out of reach of others' default actions, be it the program or not.
+    if (!reaper) group->unkillable.store(true);
+    kernel.init_ = reaper ? reaper : group.get();
+    kernel.main_ = group.get();
     group->parent = first.parent;
     group->real_uid = uid;
     group->process_group = TRY(MakeRef<ProcessGroup>(first.pid, session));

@@ -47,7 +47,8 @@ class TaskBuilder {
     RefPtr<VmAddressRegion> region;
     OwnPtr<ExecPlan> plan;
   };
-  static Result<RefPtr<ThreadGroup>> StartFirst(First first, RefPtr<Session> session);
+  static Result<RefPtr<ThreadGroup>> StartFirst(First first, RefPtr<Session> session,
+                                                ThreadGroup* reaper);
 
  private:
   friend SyscallResult CloneTask(Task& parent, const CloneRequest& request);

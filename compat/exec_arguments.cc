@@ -17,6 +17,13 @@ Result<void> StringList::Add(std::string_view text) {
   return {};
 }
 
+Result<void> StringList::Clone(const StringList& other) {
+  chars_.Clear();
+  TRY(chars_.Append(std::span<const char>(other.chars_)));
+  count_ = other.count_;
+  return {};
+}
+
 void StringList::DropFirst() {
   if (count_ == 0) return;
   const std::string_view all(chars_.data(), chars_.size());

@@ -10,6 +10,7 @@ class StringList {
   size_t count() const { return count_; }
   std::span<const char> bytes() const { return chars_; }
   Result<void> Add(std::string_view text);
+  Result<void> Clone(const StringList& other);
   // Takes out the first one.
   void DropFirst();
 

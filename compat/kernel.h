@@ -58,7 +58,8 @@ class Kernel {
   static constexpr std::string_view kRelease = "6.6.0-zrun";
 
  private:
-  friend class Boot;  // compat/boot.cc
+  friend class Boot;         // compat/boot.cc
+  friend class TaskBuilder;  // compat/clone.cc
   void LogLine(std::string_view text) const;
   Mutex lock_{LockRank::kKernel};
   PidTable pids_ GUARDED_BY(lock_);

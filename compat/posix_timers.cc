@@ -45,11 +45,10 @@ Result<RefPtr<PosixTimer>> PosixTimer::Create(ThreadGroup& group, int id, int cl
 PosixTimer::PosixTimer(ThreadGroup& group, int id, int clock, const SigEvent& event)
     : group_(&group), id_(id), clock_(clock), event_(event) {}
 
-PosixTimer::~PosixTimer() = default;
+PosixTimer::~PosixTimer() { Cancel(); }
 
 bool PosixTimer::counts_cpu_time() const {
-  return clock_ == kClockProcessCpu || clock_ == kClockThreadCpu || clock_ < 0 ||
-         clock_ == kClockVirtual;
+  return clock_ == kClockProcessCpu || clock_ == kClockVirtual || clock_ < 0;
 }
 
 Nanoseconds PosixTimer::Now() const {
@@ -64,7 +63,7 @@ Nanoseconds PosixTimer::Now() const {
 
 void PosixTimer::Schedule() {
   if (value_.at == 0 || event_.notify == kSigEvNone) {
-    Disarm();
+    Arm(hal::Deadline::Never());
     return;
   }
   if (!counts_cpu_time()) {
@@ -88,7 +87,7 @@ void PosixTimer::Forward(Nanoseconds now) {
   overrun_ += periods;
 }
 
-void PosixTimer::OnAlarm() {
+void PosixTimer::OnDeadline() {
   PosixTimers& timers = group_->timers();
   MutexLock lock(timers.lock_);
   if (deleted_ || value_.at == 0) return;
@@ -143,10 +142,48 @@ void PosixTimer::OnDelivered(SigInfo& info) {
   Schedule();
 }
 
+// ---- RLIMIT_CPU: SIGXCPU at the soft limit and every second after, SIGKILL at the hard one.
+class CpuLimitWatch final : public DeadlineCallback {
+ public:
+  explicit CpuLimitWatch(ThreadGroup& group) : pid_(group.pid()) {}
+  ~CpuLimitWatch() { Cancel(); }
+  void Start() { Arm({hal::MonotonicNow() + kCpuResolution}); }
+
+ private:
+  void OnDeadline() override {
+    RefPtr<ThreadGroup> group;
+    {
+      MutexLock lock(Kernel::Get().lock());
+      group = RefPtr<ThreadGroup>(Kernel::Get().pids().FindGroup(pid_));
+    }
+    if (!group) return;
+    const LimitValue limit = group->limits().Get(Limit::kCpu);
+    if (limit.soft == kUnlimited) return;
+    const hal::CpuTimes times = group->cpu_times();
+    const Nanoseconds used = times.user + times.system;
+    const uint64_t seconds = uint64_t(used / hal::kSecond);
+    if (limit.hard != kUnlimited && seconds >= limit.hard) {
+      static_cast<void>(SendToGroup(*group, SigInfo::Make(kSigKill, kSiKernel)));
+      return;
+    }
+    const uint64_t next = std::max(limit.soft, warned_ ? warned_ + 1 : 0);
+    if (seconds >= next) {
+      warned_ = seconds;
+      static_cast<void>(SendToGroup(*group, SigInfo::Make(kSigXcpu, kSiKernel)));
+    }
+    const Nanoseconds target = int64_t(std::min<uint64_t>(
+        std::max(limit.soft, warned_ ? warned_ + 1 : 0), uint64_t(INT64_MAX / hal::kSecond)));
+    const Nanoseconds left = target * hal::kSecond - used;
+    const int threads = std::max(group->thread_count(), 1);
+    Arm({hal::MonotonicNow() + std::max(left / threads, kCpuResolution)});
+  }
+  const int32_t pid_;
+  uint64_t warned_ = 0;
+};
+
 // ---- A process's timers
 PosixTimers::PosixTimers() = default;
 PosixTimers::~PosixTimers() = default;
-
 Result<RefPtr<PosixTimer>> PosixTimers::Find(int id) {
   if (id < 0 || size_t(id) >= timers_.size() || !timers_[size_t(id)]) return Errno::kEINVAL;
   return timers_[size_t(id)];
@@ -161,7 +198,7 @@ Result<int> PosixTimers::Create(ThreadGroup& group, int clock, const SigEvent& e
     if (id >= timers_.size()) TRY(timers_.Resize(id + 1));
     if (timers_[id]) continue;
     SigEvent its_event = event;
-    if (event.notify == -1) {  // the default: SIGALRM with the number as value
+    if (event.notify == kDefaultNotify) {
       its_event.notify = kSigEvSignal;
       its_event.signo = kSigAlrm;
       its_event.value = id;
@@ -173,8 +210,9 @@ Result<int> PosixTimers::Create(ThreadGroup& group, int clock, const SigEvent& e
 }
 
 Result<void> PosixTimers::Delete(int id) {
+  RefPtr<PosixTimer> timer;
   MutexLock lock(lock_);
-  auto timer = TRY(Find(id));
+  timer = TRY(Find(id));
   timers_[size_t(id)] = nullptr;
   Remove(*timer);
   return {};
@@ -183,7 +221,7 @@ Result<void> PosixTimers::Delete(int id) {
 void PosixTimers::Remove(PosixTimer& timer) {
   timer.value_ = {};
   timer.deleted_ = true;
-  timer.Disarm();
+  timer.Arm(hal::Deadline::Never());
   ThreadGroup& group = *timer.group_;
   MutexLock lock(group.signal_lock);
   group.shared_queue.DiscardTimer(timer);
@@ -240,9 +278,8 @@ Result<TimerValue> PosixTimers::SetInterval(ThreadGroup& group, int which, Timer
   constexpr struct {
     int clock;
     int signo;
-  } kKinds[] = {{kClockMonotonic, kSigAlrm},
-                {kClockVirtual, kSigVtAlrm},
-                {kClockProcessCpu, kSigProf}};
+  } kKinds[] = {
+      {kClockMonotonic, kSigAlrm}, {kClockVirtual, kSigVtAlrm}, {kClockProcessCpu, kSigProf}};
   MutexLock lock(lock_);
   RefPtr<PosixTimer>& timer = intervals_[size_t(which)];
   if (!timer) {
@@ -272,63 +309,21 @@ void PosixTimers::DeletePosix() {
 
 void PosixTimers::DeleteAll() {
   DeletePosix();
+  std::array<RefPtr<PosixTimer>, 3> intervals;
+  OwnPtr<CpuLimitWatch> watch;
   MutexLock lock(lock_);
-  for (RefPtr<PosixTimer>& timer : intervals_) {
+  std::swap(intervals, intervals_);
+  for (RefPtr<PosixTimer>& timer : intervals)
     if (timer) Remove(*timer);
-    timer = nullptr;
-  }
-  if (cpu_limit_) cpu_limit_->Disarm();
-  cpu_limit_ = nullptr;
+  watch = std::move(cpu_limit_);
 }
-
-// ---- RLIMIT_CPU: SIGXCPU at the soft limit and every second after, SIGKILL at the hard one.
-namespace {
-
-class CpuLimitWatch final : public Alarm {
- public:
-  explicit CpuLimitWatch(ThreadGroup& group) : pid_(group.pid()) {}
-  void Start() { Arm({hal::MonotonicNow() + kCpuResolution}); }
-
- private:
-  void OnAlarm() override {
-    RefPtr<ThreadGroup> group;
-    {
-      MutexLock lock(Kernel::Get().lock());
-      group = RefPtr<ThreadGroup>(Kernel::Get().pids().FindGroup(pid_));
-    }
-    if (!group) return;
-    const LimitValue limit = group->limits().Get(Limit::kCpu);
-    if (limit.soft == kUnlimited) return;
-    const hal::CpuTimes times = group->cpu_times();
-    const Nanoseconds used = times.user + times.system;
-    const uint64_t seconds = uint64_t(used / hal::kSecond);
-    if (limit.hard != kUnlimited && seconds >= limit.hard) {
-      static_cast<void>(SendToGroup(*group, SigInfo::Make(kSigKill, kSiKernel)));
-      return;
-    }
-    const uint64_t next = std::max(limit.soft, warned_ ? warned_ + 1 : 0);
-    if (seconds >= next) {
-      warned_ = seconds;
-      static_cast<void>(SendToGroup(*group, SigInfo::Make(kSigXcpu, kSiKernel)));
-    }
-    const Nanoseconds target = int64_t(std::min<uint64_t>(
-        std::max(limit.soft, warned_ ? warned_ + 1 : 0), uint64_t(INT64_MAX / hal::kSecond)));
-    const Nanoseconds left = target * hal::kSecond - used;
-    const int threads = std::max(group->thread_count(), 1);
-    Arm({hal::MonotonicNow() + std::max(left / threads, kCpuResolution)});
-  }
-  const int32_t pid_;
-  uint64_t warned_ = 0;
-};
-
-}  // namespace
 
 Result<void> PosixTimers::WatchCpuLimit(ThreadGroup& group) {
   if (group.limits().soft(Limit::kCpu) == kUnlimited) return {};
-  auto watch = TRY(MakeRef<CpuLimitWatch>(group));
-  MutexLock lock(lock_);
-  cpu_limit_ = watch;
+  auto watch = TRY(MakeOwned<CpuLimitWatch>(group));
   watch->Start();
+  MutexLock lock(lock_);
+  std::swap(cpu_limit_, watch);
   return {};
 }
 

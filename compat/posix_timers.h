@@ -3,12 +3,13 @@
 
 #include "base/vector.h"
 #include "compat/abi/signal.h"
-#include "compat/alarm.h"
 #include "hal/clock.h"
+#include "objects/ipc/timer.h"
 #include "objects/sync/mutex.h"
 
 namespace zrun::compat {
 
+class CpuLimitWatch;
 class Task;
 class ThreadGroup;
 
@@ -19,8 +20,9 @@ struct TimerValue {
 };
 
 // A POSIX timer, or one of a process's interval timers (setitimer). Guarded by its process's
-// PosixTimers lock.
-class PosixTimer final : public Alarm {
+// PosixTimers lock. The last reference is dropped without that lock, for the destructor waits for
+// OnDeadline().
+class PosixTimer final : public RefCounted<PosixTimer>, public DeadlineCallback {
  public:
   static constexpr int kIntervalTimer = -1;  // as id: sends its signal without si_timerid
   static Result<RefPtr<PosixTimer>> Create(ThreadGroup& group, int id, int clock,
@@ -34,8 +36,9 @@ class PosixTimer final : public Alarm {
   template <typename T, typename... Args>
   friend Result<RefPtr<T>> zrun::MakeRef(Args&&...);
   PosixTimer(ThreadGroup& group, int id, int clock, const abi::SigEvent& event);
-  ~PosixTimer() override;
-  void OnAlarm() override;
+  friend class RefCounted<PosixTimer>;
+  ~PosixTimer();
+  void OnDeadline() override;
   hal::Nanoseconds Now() const;
   bool counts_cpu_time() const;
   // Sets the alarm for value_.at.
@@ -59,6 +62,8 @@ class PosixTimer final : public Alarm {
 class PosixTimers {
  public:
   static constexpr size_t kMaxTimers = 4096;
+  // As sigev_notify of Create: SIGALRM with the timer's number, timer_create's default.
+  static constexpr int32_t kDefaultNotify = -1;
   PosixTimers();
   ~PosixTimers();
 
@@ -88,7 +93,7 @@ class PosixTimers {
   Vector<RefPtr<PosixTimer>> timers_ GUARDED_BY(lock_);
   size_t next_ GUARDED_BY(lock_) = 0;
   std::array<RefPtr<PosixTimer>, 3> intervals_ GUARDED_BY(lock_);
-  RefPtr<Alarm> cpu_limit_ GUARDED_BY(lock_);
+  OwnPtr<CpuLimitWatch> cpu_limit_ GUARDED_BY(lock_);
 };
 
 // Clocks a process can read and set timers on: CLOCK_* and the CPU clocks of processes and threads

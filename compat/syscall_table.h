@@ -5,9 +5,11 @@
 #include <string_view>
 
 #include "compat/abi/file.h"
+#include "compat/abi/process.h"
 #include "compat/abi/socket.h"
 #include "compat/abi/types.h"
 #include "compat/file_params.h"
+#include "compat/process_params.h"
 #include "compat/syscall_types.h"
 
 namespace zrun::compat {

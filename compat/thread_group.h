@@ -145,7 +145,8 @@ class ThreadGroup final : public RefCounted<ThreadGroup>,
   // Default-action signals do not harm it unless the launcher sent them (pid 1; signal(7)).
   std::atomic<bool> unkillable{false};
   std::atomic<int> oom_score_adj{0};
-  std::atomic<bool> no_child_zombies{false};  // SIGCHLD ignored or SA_NOCLDWAIT, at our last look
+  // TIOCNOTTY: its session's terminal is not its own any more. setsid(2) starts anew.
+  std::atomic<bool> gave_up_terminal{false};
 
   // User and system time of all threads, those that ended too.
   Usage usage() EXCLUDES(signal_lock);

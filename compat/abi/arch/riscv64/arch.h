@@ -11,8 +11,6 @@ inline constexpr std::string_view kMachine = "riscv64";
 inline constexpr uint16_t kElfMachine = 243;  // EM_RISCV
 inline constexpr uint64_t kRedZone = 0;
 inline constexpr uint64_t kUserTop = 0x4000000000;  // Sv39
-inline constexpr bool kHasRestorer = false;
-inline constexpr bool kCloneTlsBeforeChildTid = true;
 
 // struct kernel_sigaction
 struct Sigaction {
@@ -20,5 +18,7 @@ struct Sigaction {
   uint64_t flags;
   uint64_t mask;
 };
+constexpr uint64_t RestorerOf(const Sigaction&) { return 0; }
+constexpr void SetRestorer(Sigaction&, uint64_t) {}
 
 }  // namespace zrun::compat::abi

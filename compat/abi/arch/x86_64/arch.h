@@ -12,8 +12,6 @@ inline constexpr uint16_t kElfMachine = 62;  // EM_X86_64
 // Functions may use so much below the stack pointer (System V ABI).
 inline constexpr uint64_t kRedZone = 128;
 inline constexpr uint64_t kUserTop = 0x7ffffffff000;
-inline constexpr bool kHasRestorer = true;
-inline constexpr bool kCloneTlsBeforeChildTid = false;
 
 // struct kernel_sigaction
 struct Sigaction {
@@ -22,5 +20,7 @@ struct Sigaction {
   uint64_t restorer;
   uint64_t mask;
 };
+constexpr uint64_t RestorerOf(const Sigaction& action) { return action.restorer; }
+constexpr void SetRestorer(Sigaction& action, uint64_t restorer) { action.restorer = restorer; }
 
 }  // namespace zrun::compat::abi

@@ -1,0 +1,27 @@
+#pragma once
+#include <cstdint>
+
+#include "compat/abi/arch.h"
+#include "compat/abi/signal.h"
+#include "compat/abi/types.h"
+
+// Structures of signals', timers' and futexes' calls.
+namespace zrun::compat::abi {
+
+struct Itimerval {
+  Timeval interval;
+  Timeval value;
+};
+struct RobustListHead {
+  uint64_t next;
+  int64_t offset;
+  uint64_t pending;
+};
+struct FutexWaitv {
+  uint64_t value;
+  uint64_t address;
+  uint32_t flags;
+  uint32_t reserved;
+};
+
+}  // namespace zrun::compat::abi

@@ -1,0 +1,144 @@
+#include "compat/boot.h"
+#include "hal/host_files.h"
+#include "vfs/erofs/erofs.h"
+#include "vfs/hostfs/hostfs.h"
+#include "vfs/overlayfs/overlay.h"
+#include "vfs/ramfs/ramfs.h"
+
+// What the container finds mounted.
+namespace zrun::compat {
+
+namespace {
+
+using vfs::MountFlags;
+
+// Says which mount failed, for the error alone is little help.
+Errno Complain(std::string_view what, std::string_view where, Errno error) {
+  Kernel::Get().Log(LogLevel::kError, "cannot mount ", what, " on ", where, ": ", ErrnoName(error));
+  return error;
+}
+
+class Mounter {
+ public:
+  Mounter(vfs::MountNamespace& mounts, const vfs::Credentials& credentials)
+      : mounts_(mounts), context_{credentials, mounts, mounts.root(), mounts.root()} {}
+
+  Result<void> Mount(Result<RefPtr<vfs::FileSystem>> made, std::string_view where, MountFlags flags,
+                     std::string_view source, bool on_file = false) {
+    auto mounted = Try(std::move(made), where, flags, source, on_file);
+    if (!mounted.ok()) return Complain(source, where, mounted.error());
+    return {};
+  }
+  // By the name of its type; one that this kernel does not have is passed over.
+  Result<void> MountType(std::string_view type, std::string_view where, MountFlags flags,
+                         std::string_view options = {}) {
+    const vfs::FileSystemType* known = vfs::FindFileSystemType(type);
+    if (!known) return {};
+    return Mount(known->mount(type, options), where, flags, type);
+  }
+  const vfs::WalkContext& context() const { return context_; }
+
+ private:
+  Result<void> Try(Result<RefPtr<vfs::FileSystem>> made, std::string_view where, MountFlags flags,
+                   std::string_view source, bool on_file) {
+    auto file_system = TRY(std::move(made));
+    const vfs::Path place = TRY(Place(where, on_file));
+    auto root = TRY(vfs::Dentry::CreateRoot(file_system->Root()));
+    auto mount = TRY(vfs::Mount::Create(std::move(file_system), std::move(root), flags, source));
+    return mounts_.Attach(place, std::move(mount));
+  }
+  // Mount points need not be in the image.
+  Result<vfs::Path> Place(std::string_view where, bool file) {
+    auto found = vfs::Walk(context_, where, vfs::WalkFlags::kNone);
+    if (found.ok() && found.value().vnode()) return found;
+    if (!file) {
+      TRY(MakeDirectories(context_, where));
+    } else {
+      TRY(MakeDirectories(context_, where.substr(0, where.rfind('/'))));
+      TRY(vfs::MakeNode(context_, where, vfs::kModeRegular | 0644, 0));
+    }
+    return vfs::Walk(context_, where, vfs::WalkFlags::kNone);
+  }
+
+  vfs::MountNamespace& mounts_;
+  const vfs::WalkContext context_;
+};
+
+// --tmpfs PATH[:OPTIONS]: what concerns the mount, and what concerns the file system.
+Result<void> MountTmpfsOption(Mounter& mounter, std::string_view text) {
+  const size_t colon = text.find(':');
+  const std::string_view where = text.substr(0, colon);
+  std::string_view options =
+      colon == std::string_view::npos ? std::string_view() : text.substr(colon + 1);
+  MountFlags flags = MountFlags::kNoSuid | MountFlags::kNoDev | MountFlags::kNoExec;
+  String rest = TRY(String::Create("mode=1777"));
+  while (!options.empty()) {
+    const size_t comma = std::min(options.find(','), options.size());
+    const std::string_view option = options.substr(0, comma);
+    options.remove_prefix(std::min(comma + 1, options.size()));
+    if (option == "ro") {
+      flags |= MountFlags::kReadOnly;
+    } else if (option == "exec") {
+      flags = flags & ~MountFlags::kNoExec;
+    } else if (option == "suid") {
+      flags = flags & ~MountFlags::kNoSuid;
+    } else if (option == "dev") {
+      flags = flags & ~MountFlags::kNoDev;
+    } else if (option != "rw" && option != "noexec" && option != "nosuid" && option != "nodev") {
+      TRY(rest.Append(","));
+      TRY(rest.Append(option));
+    }
+  }
+  return mounter.Mount(vfs::MountTmpfs("tmpfs", rest), where, flags, "tmpfs");
+}
+
+Result<void> MountVolumes(Mounter& mounter) {
+  hal::HostVolume volume;
+  for (unsigned i = 0; hal::GetHostVolume(i, volume); i++) {
+    const auto attributes = TRY(hal::HostGetAttributes(volume.root));
+    const bool is_file = (attributes.mode & vfs::kModeTypeMask) != vfs::kModeDirectory;
+    const MountFlags flags = volume.read_only ? MountFlags::kReadOnly : MountFlags::kNone;
+    TRY(mounter.Mount(vfs::MountHostVolume(volume), volume.target, flags, "host", is_file));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<void> MakeDirectories(const vfs::WalkContext& context, std::string_view path) {
+  for (size_t end = path.find('/', 1);; end = path.find('/', end + 1)) {
+    const std::string_view prefix = path.substr(0, end);
+    if (!prefix.empty() && prefix != "/") {
+      auto made = vfs::MakeDirectory(context, prefix, 0755);
+      if (!made.ok() && made.error() != Errno::kEEXIST) return made.error();
+    }
+    if (end == std::string_view::npos) return {};
+  }
+}
+
+Result<RefPtr<vfs::MountNamespace>> BuildMounts(const BootOptions& options) {
+  auto image = vfs::MountErofs("image", {});
+  if (!image.ok()) return Complain("the image", "/", image.error());
+  const RefPtr<vfs::FileSystem> lowers[] = {std::move(image).value()};
+  auto overlay = TRY(vfs::MountOverlay(lowers, {}));
+  auto root_dentry = TRY(vfs::Dentry::CreateRoot(overlay->Root()));
+  auto root =
+      TRY(vfs::Mount::Create(overlay, std::move(root_dentry), MountFlags::kRelAtime, "overlay"));
+  auto mounts = TRY(vfs::MountNamespace::Create(root));
+  auto credentials = RootCredentials();
+  Mounter mounter(*mounts, *credentials);
+  const MountFlags plain = MountFlags::kNoSuid | MountFlags::kNoDev | MountFlags::kNoExec;
+  TRY(mounter.MountType("proc", "/proc", plain));
+  TRY(mounter.MountType("sysfs", "/sys", plain | MountFlags::kReadOnly));
+  TRY(mounter.MountType("devtmpfs", "/dev", MountFlags::kNoSuid));
+  TRY(mounter.MountType("devpts", "/dev/pts", MountFlags::kNoSuid | MountFlags::kNoExec));
+  TRY(mounter.MountType("tmpfs", "/dev/shm", plain, "mode=1777"));
+  for (std::string_view text : options.tmpfs) TRY(MountTmpfsOption(mounter, text));
+  TRY(MountVolumes(mounter));
+  TRY(MakeDirectories(mounter.context(), options.working_directory));
+  // Only now: mount points had to be made.
+  if (options.read_only) root->set_flags(root->flags() | MountFlags::kReadOnly);
+  return mounts;
+}
+
+}  // namespace zrun::compat
