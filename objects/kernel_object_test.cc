@@ -215,9 +215,18 @@ TEST(Mutex, Excludes) {
   }
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(count, 20000);
-  EXPECT_TRUE(mutex.TryLock());
-  std::thread([&] { EXPECT_FALSE(mutex.TryLock()); }).join();
-  mutex.Unlock();
+  const auto try_lock = [&] {
+    if (!mutex.TryLock()) return false;
+    mutex.Unlock();
+    return true;
+  };
+  EXPECT_TRUE(try_lock());
+  MutexLock lock(mutex);
+  std::thread([&] { EXPECT_FALSE(try_lock()); }).join();
+}
+
+TEST(Mutex, TwoOfOneRank) {
+  Mutex mutex(LockRank::kLeaf);
   Mutex other(LockRank::kLeaf);
   { LockBoth both(mutex, other); }
   { LockBoth same(mutex, mutex); }
