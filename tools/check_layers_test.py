@@ -94,6 +94,7 @@ class Layers(unittest.TestCase):
         self.good("hal/trap_x86_64/a.cc", cast)
         self.good("runtime-cli/a.cc", cast)
         self.good("vfs/a.cc", "f(reinterpret_cast<const char*>(p)); g(reinterpret_cast<uintptr_t>(p));\n")
+        self.good("compat/a.cc", "return *std::launder(reinterpret_cast<Kernel*>(g_storage));\n")
         self.bad("vfs/a.cc", "f(reinterpret_cast<const char*>(p), reinterpret_cast<int*>(q));\n", "reinterpret_cast")
 
     def test_assembly(self):
@@ -109,6 +110,7 @@ class Layers(unittest.TestCase):
         self.bad("vfs/a.cc", "auto* p = new (std::nothrow) Thing;\n", "nothrow")
         self.bad("vfs/a.cc", "void* p = ::operator new(size, std::nothrow);\n", "operator new")
         self.bad("vfs/a.cc", "void* p = ::operator new(size);\n", "may throw")
+        self.good("vfs/a.cc", "auto* p = new (std::nothrow) std::byte[size];\n")
         self.good("base/ref_ptr.h", "auto* p = new (std::nothrow) Thing;\n")
         self.good("vfs/a.cc", "auto* p = new (storage) Thing; // a new thing\n/* new T */ #include_next <new>\n")
         self.good("vfs/a.cc", "#include <new>\nint new_size = 0, renew = 1;\n")

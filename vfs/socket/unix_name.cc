@@ -1,6 +1,5 @@
 #include "vfs/socket/unix_name.h"
 
-#include <cstring>
 
 #include "base/text.h"
 #include "vfs/socket/unix_socket.h"
@@ -61,7 +60,7 @@ Result<RefPtr<UnixName>> UnixName::CreateAutomatic(uint32_t number) {
   auto name = TRY(MakeRef<UnixName>());
   name->address_ = UnnamedUnixAddress();
   const TextBuffer<8> digits(Hex{number & 0xfffff, 5});
-  memcpy(&name->address_.bytes[kFamilySize + 1], digits.view().data(), 5);
+  __builtin_memcpy(&name->address_.bytes[kFamilySize + 1], digits.view().data(), 5);
   name->address_.size = kFamilySize + 6;
   return name;
 }

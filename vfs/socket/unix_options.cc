@@ -1,5 +1,4 @@
 // Options and ioctls.
-#include <cstring>
 
 #include "vfs/socket/unix_socket.h"
 
@@ -48,14 +47,14 @@ struct TimeVal {
 template <typename T>
 Result<size_t> Give(std::span<std::byte> out, const T& value) {
   const size_t size = std::min(out.size(), sizeof(T));
-  memcpy(out.data(), &value, size);
+  __builtin_memcpy(out.data(), &value, size);
   return size;
 }
 template <typename T>
 Result<T> Take(std::span<const std::byte> in) {
   if (in.size() < sizeof(T)) return Errno::kEINVAL;
   T value;
-  memcpy(&value, in.data(), sizeof(T));
+  __builtin_memcpy(&value, in.data(), sizeof(T));
   return value;
 }
 
@@ -112,7 +111,7 @@ Result<size_t> UnixSocket::GetOption(int level, int name, std::span<std::byte> v
   if (name == kSoPeerName) {
     const SocketAddress address = TRY(PeerAddress());
     if (value.size() < address.size) return Errno::kEINVAL;
-    memcpy(value.data(), address.bytes.data(), address.size);
+    __builtin_memcpy(value.data(), address.bytes.data(), address.size);
     return address.size;
   }
   MutexLock lock(lock_);
