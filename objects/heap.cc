@@ -18,7 +18,10 @@ constexpr int kFreshPattern = 0xcd, kFreedPattern = 0xdd;
 
 }  // namespace
 
-void InitHeap() { new (g_heap) Heap(RamFrames()); }
+void InitHeap() {
+  InitPageAllocator();
+  new (g_heap) Heap(RamFrames());
+}
 Heap& KernelHeap() { return *std::launder(reinterpret_cast<Heap*>(g_heap)); }
 
 Heap::~Heap() {

@@ -66,7 +66,7 @@ class Heap {
   std::array<SizeClass, kClassSizes.size()> classes_;
 };
 
-// The kernel's own, over RamFrames(). Once, before the first allocation. Hosted builds use the C library's.
+// The kernel's own, over RamFrames(), which it makes ready as well. Once, before the first allocation. Hosted builds use the C library's.
 void InitHeap();
 Heap& KernelHeap();
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <new>
+#include <utility>
 
 namespace zrun {
 
@@ -12,9 +13,12 @@ using hal::PhysRange;
 namespace {
 // The one of RAM: never destroyed, so it must not have a destructor registered.
 alignas(PageAllocator) constinit std::byte g_frames[sizeof(PageAllocator)] = {};
+constinit bool g_ready = false;
 }  // namespace
 
-void InitPageAllocator() { new (g_frames) PageAllocator(hal::Ram()); }
+void InitPageAllocator() {
+  if (!std::exchange(g_ready, true)) new (g_frames) PageAllocator(hal::Ram());
+}
 PageAllocator& RamFrames() { return *std::launder(reinterpret_cast<PageAllocator*>(g_frames)); }
 
 void PageAllocator::Traits::Update(Extent& extent) {

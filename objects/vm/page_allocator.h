@@ -79,7 +79,7 @@ class PageAllocator {
   std::array<Bin, kOrders> bins_ GUARDED_BY(lock_);
 };
 
-// The machine's RAM. Once, first of all.
+// The machine's RAM. First of all, before there is a second thread.
 void InitPageAllocator();
 PageAllocator& RamFrames();
 
