@@ -126,12 +126,12 @@ QueuedSignal::~QueuedSignal() {
 }
 
 void SignalQueue::Add(OwnPtr<QueuedSignal> signal) {
-  pending_.Add(signal->info.signo);
+  AddBare(signal->info.signo);
   list_.PushBack(*signal.release());
 }
 
 bool SignalQueue::Take(int signo, SigInfo& info, RefPtr<PosixTimer>& timer) {
-  if (!pending_.Has(signo)) return false;
+  if (!pending().Has(signo)) return false;
   QueuedSignal* found = nullptr;
   bool more = false;
   for (QueuedSignal& queued : list_) {
@@ -142,7 +142,7 @@ bool SignalQueue::Take(int signo, SigInfo& info, RefPtr<PosixTimer>& timer) {
     }
     found = &queued;
   }
-  if (!more) pending_.Remove(signo);
+  if (!more) SetPending(pending() & ~SignalSet::Of(signo));
   if (!found) {
     info = SigInfo::Make(signo, kSiUser);
     return true;
@@ -155,8 +155,8 @@ bool SignalQueue::Take(int signo, SigInfo& info, RefPtr<PosixTimer>& timer) {
 }
 
 void SignalQueue::Discard(SignalSet signals) {
-  if ((pending_ & signals).empty()) return;
-  pending_ = pending_ & ~signals;
+  if ((pending() & signals).empty()) return;
+  SetPending(pending() & ~signals);
   for (QueuedSignal* queued = list_.front(); queued;) {
     QueuedSignal* next = list_.NextOf(*queued);
     if (signals.Has(queued->info.signo)) {
@@ -176,7 +176,7 @@ void SignalQueue::DiscardTimer(const PosixTimer& timer) {
       delete queued;
       bool more = false;
       for (QueuedSignal& other : list_) more |= other.info.signo == signo;
-      if (!more) pending_.Remove(signo);
+      if (!more) SetPending(pending() & ~SignalSet::Of(signo));
     }
     queued = next;
   }

@@ -103,16 +103,17 @@ struct QueuedSignal : ListNode<QueuedSignal> {
   ~QueuedSignal();
 };
 
-// Pending signals of a thread or of a process. Guarded by the thread group's signal lock.
+// Pending signals of a thread or of a process. Guarded by the thread group's signal lock; what is
+// pending may be looked at without (signalfd).
 class SignalQueue {
  public:
   ~SignalQueue() { Clear(); }
-  SignalSet pending() const { return pending_; }
+  SignalSet pending() const { return SignalSet(pending_.load(std::memory_order_acquire)); }
   // False if a standard signal is pending already (nothing is queued then).
-  bool CanAdd(int signo) const { return signo >= abi::kSigRtMin || !pending_.Has(signo); }
+  bool CanAdd(int signo) const { return signo >= abi::kSigRtMin || !pending().Has(signo); }
   void Add(OwnPtr<QueuedSignal> signal);
   // Pending without information, where queueing one failed (sigqueue(3): SI_USER from nobody).
-  void AddBare(int signo) { pending_.Add(signo); }
+  void AddBare(int signo) { SetPending(pending() | SignalSet::Of(signo)); }
   // Takes the first of |signo|; false if there is none. |timer| receives the timer it came from.
   bool Take(int signo, SigInfo& info, RefPtr<PosixTimer>& timer);
   void Discard(SignalSet signals);
@@ -121,7 +122,8 @@ class SignalQueue {
   void DiscardTimer(const PosixTimer& timer);
 
  private:
-  SignalSet pending_;
+  void SetPending(SignalSet set) { pending_.store(set.bits(), std::memory_order_release); }
+  std::atomic<uint64_t> pending_{0};
   IntrusiveList<QueuedSignal, QueuedSignal> list_;
 };
 

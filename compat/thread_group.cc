@@ -1,5 +1,6 @@
 #include "compat/thread_group.h"
 
+#include "compat/pidfd.h"
 #include "compat/posix_timers.h"
 #include "compat/task.h"
 

@@ -112,7 +112,6 @@ class ThreadGroup final : public RefCounted<ThreadGroup>,
   bool has_subreaper = false;  // an ancestor is one
   uint32_t real_uid = 0;       // of the last thread, kept for wait's siginfo
   WaitQueue child_waiters;     // our threads in wait4
-  PidFd* pid_fds = nullptr;    // told at the end
   // What the zombie leaves.
   int exit_status = 0;  // as wait4 gives it
   Usage final_usage;
@@ -147,6 +146,11 @@ class ThreadGroup final : public RefCounted<ThreadGroup>,
   std::atomic<int> oom_score_adj{0};
   // TIOCNOTTY: its session's terminal is not its own any more. setsid(2) starts anew.
   std::atomic<bool> gave_up_terminal{false};
+
+  // Files that stand for it, told at its end. A file may be closed with other locks held.
+  Mutex pid_fd_lock{LockRank::kPort};
+  IntrusiveList<PidFd, PidFd> pid_fds GUARDED_BY(pid_fd_lock);
+  bool has_ended GUARDED_BY(pid_fd_lock) = false;
 
   // User and system time of all threads, those that ended too.
   Usage usage() EXCLUDES(signal_lock);
