@@ -1,8 +1,10 @@
 #include "compat/boot.h"
+#include "compat/proc_source.h"
 #include "hal/host_files.h"
 #include "vfs/erofs/erofs.h"
 #include "vfs/hostfs/hostfs.h"
 #include "vfs/overlayfs/overlay.h"
+#include "vfs/procfs/procfs.h"
 #include "vfs/ramfs/ramfs.h"
 
 // What the container finds mounted.
@@ -128,6 +130,7 @@ Result<RefPtr<vfs::MountNamespace>> BuildMounts(const BootOptions& options) {
   auto credentials = RootCredentials();
   Mounter mounter(*mounts, *credentials);
   const MountFlags plain = MountFlags::kNoSuid | MountFlags::kNoDev | MountFlags::kNoExec;
+  vfs::SetProcSource(&GetProcSource());
   TRY(mounter.MountType("proc", "/proc", plain));
   TRY(mounter.MountType("sysfs", "/sys", plain | MountFlags::kReadOnly));
   TRY(mounter.MountType("devtmpfs", "/dev", MountFlags::kNoSuid));

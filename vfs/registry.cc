@@ -16,6 +16,7 @@ constexpr FileSystemType kFileSystemTypes[] = {
     {"devpts", false, MountDevPts},
     {"erofs", true, MountErofs},
     {"proc", false, MountProcFs},
+    {"sysfs", false, MountSysFs},
     // clang-format on
 };
 

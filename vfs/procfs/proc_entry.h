@@ -27,6 +27,7 @@ using ProcTable = std::span<const ProcEntry>;
 
 extern const ProcTable kSystemEntries;   // of /proc, system_files.cc
 extern const ProcTable kSysctlEntries;   // of /proc/sys, sysctl_files.cc
+extern const ProcTable kSysFsEntries;    // of /sys, sysfs_files.cc
 extern const ProcTable kProcessEntries;  // of /proc/PID and /proc/PID/task/TID, process_files.cc
 
 // process_maps.cc, mount_files.cc

@@ -7,6 +7,12 @@ namespace {
 
 constexpr uint64_t kFirstCursor = 2;  // after "." and ".."
 
+// Tables whose files belong to no process share the inode numbers of none: each has a range.
+uint32_t FirstIndex(ProcTable entries) {
+  if (entries.data() == kSysctlEntries.data()) return 1 << 20;
+  return 0;
+}
+
 // An open directory of /proc: like any other, but no lock is held while the names are asked for.
 class ProcDirectoryFile final : public FileDescription {
  public:
@@ -99,9 +105,7 @@ Result<RefPtr<Vnode>> TableDirectory::Create(RefPtr<ProcFs> file_system, ProcTab
                                              std::string_view prefix, ProcId id, uint32_t mode) {
   uint32_t index = 0;
   while (index < entries.size() && !entries[index].path.starts_with(prefix)) index++;
-  // The tables of /proc and of /proc/sys share the numbers of no process.
-  const uint32_t table = entries.data() == kSysctlEntries.data() ? 1 << 20 : 0;
-  const uint64_t inode = ProcInode(id, ProcInodeKind::kDirectory, table + index + 1);
+  const uint64_t inode = ProcInode(id, ProcInodeKind::kDirectory, FirstIndex(entries) + index + 1);
   return RefPtr<Vnode>(TRY(MakeRef<TableDirectory>(std::move(file_system), entries, prefix, id,
                                                    inode, kModeDirectory | mode)));
 }
@@ -127,9 +131,9 @@ Result<RefPtr<Vnode>> TableDirectory::Lookup(std::string_view name) {
       const auto prefix = entries_[i].path.substr(0, prefix_.size() + name.size() + 1);
       return Create(file_system_, entries_, prefix, id_, 0555);
     }
-    const uint32_t table = entries_.data() == kSysctlEntries.data() ? 1 << 20 : 0;
-    return MakeProcFile(file_system_, entries_[i], id_,
-                        ProcInode(id_, ProcInodeKind::kEntry, table + uint32_t(i)));
+    return MakeProcFile(
+        file_system_, entries_[i], id_,
+        ProcInode(id_, ProcInodeKind::kEntry, FirstIndex(entries_) + uint32_t(i) + 1));
   }
   return Errno::kENOENT;
 }
@@ -141,7 +145,8 @@ Result<void> TableDirectory::ReadDirectory(uint64_t cursor, DirentSink& sink) {
     const VnodeType type =
         component.is_directory ? VnodeType::kDirectory : TypeOfMode(entries_[i].mode);
     const auto kind = component.is_directory ? ProcInodeKind::kDirectory : ProcInodeKind::kEntry;
-    if (!sink.Add(ProcInode(id_, kind, uint32_t(i)), type, component.name, i + 1)) return {};
+    const uint64_t inode = ProcInode(id_, kind, FirstIndex(entries_) + uint32_t(i) + 1);
+    if (!sink.Add(inode, type, component.name, i + 1)) return {};
   }
   return {};
 }

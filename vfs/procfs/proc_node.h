@@ -6,8 +6,10 @@ namespace zrun::vfs {
 
 class ProcFs final : public FileSystem {
  public:
-  explicit ProcFs(ProcSource& source) : source_(source), mounted_at_(hal::RealtimeNow()) {}
-  std::string_view type_name() const override { return "proc"; }
+  enum class Kind : uint8_t { kProc, kSys };
+  ProcFs(ProcSource& source, Kind kind)
+      : source_(source), kind_(kind), mounted_at_(hal::RealtimeNow()) {}
+  std::string_view type_name() const override { return kind_ == Kind::kProc ? "proc" : "sysfs"; }
   RefPtr<Vnode> Root() override;
   Result<StatFs> GetStatFs() override;
   ProcSource& source() const { return source_; }
@@ -15,6 +17,7 @@ class ProcFs final : public FileSystem {
 
  private:
   ProcSource& source_;
+  const Kind kind_;
   const hal::Nanoseconds mounted_at_;
 };
 

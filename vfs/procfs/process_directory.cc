@@ -254,21 +254,35 @@ Result<RefPtr<Vnode>> MakeProcessDirectory(RefPtr<ProcFs> file_system, ProcId id
 }
 
 RefPtr<Vnode> ProcFs::Root() {
+  if (kind_ == Kind::kSys) {
+    auto top = TableDirectory::Create(RefPtr<ProcFs>(this), kSysFsEntries, {}, {}, 0555);
+    return top.ok() ? std::move(top).value() : nullptr;
+  }
   auto root = MakeRef<RootDirectory>(RefPtr<ProcFs>(this));
   return root.ok() ? RefPtr<Vnode>(std::move(root).value()) : nullptr;
 }
 
 Result<StatFs> ProcFs::GetStatFs() {
   StatFs stat;
-  stat.type = 0x9fa0;  // PROC_SUPER_MAGIC
+  stat.type = kind_ == Kind::kProc ? 0x9fa0 : 0x62656572;  // PROC_, SYSFS_SUPER_MAGIC
   return stat;
 }
 
 void SetProcSource(ProcSource* source) { proc_source = source; }
 
-Result<RefPtr<FileSystem>> MountProcFs(std::string_view, std::string_view) {
+namespace {
+Result<RefPtr<FileSystem>> Mount(ProcFs::Kind kind) {
   if (!proc_source) return Errno::kENODEV;
-  return RefPtr<FileSystem>(TRY(MakeRef<ProcFs>(*proc_source)));
+  return RefPtr<FileSystem>(TRY(MakeRef<ProcFs>(*proc_source, kind)));
+}
+}  // namespace
+
+Result<RefPtr<FileSystem>> MountProcFs(std::string_view, std::string_view) {
+  return Mount(ProcFs::Kind::kProc);
+}
+
+Result<RefPtr<FileSystem>> MountSysFs(std::string_view, std::string_view) {
+  return Mount(ProcFs::Kind::kSys);
 }
 
 }  // namespace zrun::vfs

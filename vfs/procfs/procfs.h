@@ -7,5 +7,7 @@ namespace zrun::vfs {
 void SetProcSource(ProcSource* source);
 // For vfs/registry.cc, as "proc". ENODEV before there is a source.
 Result<RefPtr<FileSystem>> MountProcFs(std::string_view source, std::string_view options);
+// "sysfs": the few files of /sys that C libraries and language runtimes read.
+Result<RefPtr<FileSystem>> MountSysFs(std::string_view source, std::string_view options);
 
 }  // namespace zrun::vfs
