@@ -271,18 +271,18 @@ Result<StatFs> ProcFs::GetStatFs() {
 void SetProcSource(ProcSource* source) { proc_source = source; }
 
 namespace {
-Result<RefPtr<FileSystem>> Mount(ProcFs::Kind kind) {
+Result<RefPtr<FileSystem>> MountKind(ProcFs::Kind kind) {
   if (!proc_source) return Errno::kENODEV;
   return RefPtr<FileSystem>(TRY(MakeRef<ProcFs>(*proc_source, kind)));
 }
 }  // namespace
 
 Result<RefPtr<FileSystem>> MountProcFs(std::string_view, std::string_view) {
-  return Mount(ProcFs::Kind::kProc);
+  return MountKind(ProcFs::Kind::kProc);
 }
 
 Result<RefPtr<FileSystem>> MountSysFs(std::string_view, std::string_view) {
-  return Mount(ProcFs::Kind::kSys);
+  return MountKind(ProcFs::Kind::kSys);
 }
 
 }  // namespace zrun::vfs
