@@ -332,7 +332,7 @@ RestoreVectorImage:
 FIXUP 1b, 2b
 
 // ---- What the compiler may call.
-.globl memcpy, memmove, memset, memcmp, strlen
+.globl memcpy, memmove, memset, memcmp, memchr, strlen
 memcpy:
   mov %rdi, %rax
   mov %rdx, %rcx
@@ -372,6 +372,17 @@ memcmp:
   ret
 2: xor %eax, %eax
   ret
+memchr:
+  mov %rdi, %rax
+  add %rdi, %rdx
+1: cmp %rdx, %rax
+  je 2f
+  cmp %sil, (%rax)
+  je 3f
+  inc %rax
+  jmp 1b
+2: xor %eax, %eax
+3: ret
 strlen:
   xor %eax, %eax
 1: cmpb $0, (%rdi,%rax)
