@@ -1,10 +1,11 @@
 // A guest that means harm: what it tries must end itself or its container, and reach nothing else.
 //   hostile read|write|execute ADDRESS    touches that address
 //   hostile jump ADDRESS                  jumps there with registers that suit the attacker
-//   hostile call ADDRESS NUMBER           jumps to a SYSCALL instruction with a host call's number in rax
-//   hostile forge                         makes host calls of its own, by all the instructions there are
-//   hostile scan FROM TO                  prints the addresses of SYSCALL instructions in that range
-//   hostile unmap ADDRESS                 tries to change the mapping there by ordinary system calls
+//   hostile call ADDRESS NUMBER           jumps to a SYSCALL instruction with a host call's number
+//   in rax hostile forge                         makes host calls of its own, by all the
+//   instructions there are hostile scan FROM TO                  prints the addresses of SYSCALL
+//   instructions in that range hostile unmap ADDRESS                 tries to change the mapping
+//   there by ordinary system calls
 #define _GNU_SOURCE
 #include <errno.h>
 #include <signal.h>
@@ -41,12 +42,16 @@ static void Jump(uint64_t target, uint64_t rax) {
 
 static long Int80(long number, long argument) {
   long result;
-  asm volatile("int $0x80" : "=a"(result) : "a"(number), "b"(argument), "c"(0), "d"(0) : "memory", "r8", "r9", "r10", "r11");
+  asm volatile("int $0x80"
+               : "=a"(result)
+               : "a"(number), "b"(argument), "c"(0), "d"(0)
+               : "memory", "r8", "r9", "r10", "r11");
   return result;
 }
 
 static int Forge(void) {
-  // 32-bit and x32 numbers belong to no program of this machine: ENOSYS or a signal, but never the host's own call.
+  // 32-bit and x32 numbers belong to no program of this machine: ENOSYS or a signal, but never the
+  // host's own call.
   const long getpid32 = 20, x32 = 0x40000000;
   long result = Int80(getpid32, 0);
   if (result > 0) return 1;
