@@ -17,6 +17,13 @@ Result<PathArgument> ReadPathArgument(Task& task, Fd directory, UserCString path
   return PathArgument{std::move(text), std::move(base)};
 }
 
+Result<PathArgument> ReadConfinedPath(Task& task, Fd directory, UserCString path) {
+  String text = TRY(task.memory().ReadPath(path));
+  if (text.empty()) return Errno::kENOENT;
+  auto base = TRY(task.WalkFrom(directory));
+  return PathArgument{std::move(text), std::move(base)};
+}
+
 Result<vfs::Path> ResolvePath(Task& task, Fd directory, UserCString path, vfs::WalkFlags flags) {
   const auto argument =
       TRY(ReadPathArgument(task, directory, path, HasAny(flags, vfs::WalkFlags::kEmptyPath)));

@@ -15,6 +15,8 @@ struct PathArgument {
 // whatever kind of file it is.
 Result<PathArgument> ReadPathArgument(Task& task, Fd directory, UserCString path,
                                       bool allow_empty = false);
+// For openat2's RESOLVE_BENEATH and RESOLVE_IN_ROOT: absolute paths start from |directory| too.
+Result<PathArgument> ReadConfinedPath(Task& task, Fd directory, UserCString path);
 // What it names. WalkFlags::kEmptyPath allows "".
 Result<vfs::Path> ResolvePath(Task& task, Fd directory, UserCString path, vfs::WalkFlags flags);
 // AT_SYMLINK_NOFOLLOW and AT_EMPTY_PATH as WalkFlags.

@@ -81,8 +81,15 @@ class FileDescription : public KernelObject {
   bool is_nonblocking() const { return HasAny(flags(), OpenFlags::kNonBlock); }
   // fcntl(F_SETFL): only kAppend, kAsync, kDirect, kNoAtime, kNonBlock change.
   void SetStatusFlags(OpenFlags flags);
-  bool readable() const { return (uint32_t(flags()) & 3) != uint32_t(OpenFlags::kWriteOnly); }
-  bool writable() const { return (uint32_t(flags()) & 3) != uint32_t(OpenFlags::kReadOnly); }
+  // Mode 3 is neither: such a file is good for ioctl only.
+  bool readable() const {
+    const OpenFlags mode = flags() & OpenFlags::kAccessMode;
+    return mode == OpenFlags::kReadOnly || mode == OpenFlags::kReadWrite;
+  }
+  bool writable() const {
+    const OpenFlags mode = flags() & OpenFlags::kAccessMode;
+    return mode == OpenFlags::kWriteOnly || mode == OpenFlags::kReadWrite;
+  }
   // Opened by someone with CAP_FSETID: writing does not clear the file's set-id bits.
   virtual void AllowKeepingSetId() {}
   // The rights of a handle to it: from the access mode.

@@ -40,7 +40,9 @@ Result<OpenFlags> CheckFlags(OpenFlags flags) {
 bool TakesMode(OpenFlags flags) { return HasAny(flags, OpenFlags::kCreate | kTmpFileBit); }
 
 SyscallResult OpenFile(Task& task, Fd directory, UserCString path, vfs::OpenHow how) {
-  const auto argument = TRY(ReadPathArgument(task, directory, path));
+  const bool confined = HasAny(how.resolve, WalkFlags::kBeneath | WalkFlags::kInRoot);
+  const auto argument = TRY(confined ? ReadConfinedPath(task, directory, path)
+                                     : ReadPathArgument(task, directory, path));
   auto reserved = TRY(ReservedFd::Create(task));
   how.mode = TakesMode(how.flags) ? how.mode & ~task.fs().umask() : 0;
   const auto file = TRY(vfs::Open(argument.context(), argument.text, how));
