@@ -6,9 +6,13 @@
 #include <string>
 #include <string_view>
 
+#include "objects/vm/page_allocator.h"
 #include "vfs/file_description.h"
 
 namespace zrun::vfs::testing {
+
+// Files in memory need frames.
+inline const bool frames_are_ready = (InitPageAllocator(), true);
 
 inline Handle HandleOf(RefPtr<FileDescription> file) {
   const Rights rights = file->default_rights();

@@ -17,7 +17,13 @@ Result<size_t> StreamChannel::Read(DataSink& sink) {
     const std::span<std::byte> buffer = TRY(Buffer());
     // No more than was asked for: what zrun does not read stays for others.
     const auto wanted = buffer.first(std::min(buffer.size(), sink.remaining()));
-    const size_t size = TRY(hal::StreamRead(stream_, wanted));
+    const auto read = hal::StreamRead(stream_, wanted);
+    if (!read.ok()) {
+      // Also those who wait for an edge will hear of what comes.
+      if (read.error() == Errno::kEAGAIN) hal::WatchStream(stream_, true, false);
+      return read.error();
+    }
+    const size_t size = read.value();
     if (size == 0) return 0;
     auto given = sink.Put(wanted.first(size));
     const size_t done = given.ok() ? given.value() : 0;
@@ -73,9 +79,9 @@ Result<size_t> StreamChannel::Write(DataSource& source) {
     done += bytes.size();
     if (bytes.size() < chunk.size()) break;
   }
-  if (done == 0) return Errno::kEAGAIN;
   // What could not be written yet goes on when the stream is ready.
   if (!unsent_.empty()) hal::WatchStream(stream_, false, true);
+  if (done == 0) return Errno::kEAGAIN;
   return done;
 }
 
