@@ -123,20 +123,29 @@ uint32_t DentryCache::SweepBucket(uint32_t bucket, const FileSystem* file_system
     Dentry* dentry = dropped;
     dropped = dentry->next_in_bucket_;
     dentry->next_in_bucket_ = nullptr;
+    RefPtr<Dentry> parent = dentry->parent_;
     dentry->Release();
+    if (!second_chance) DropUpwards(std::move(parent));
   }
   return count;
 }
 
-void DentryCache::Shrink(const FileSystem* file_system) {
-  // A child keeps its parent, so parents go in a later round.
-  uint32_t count;
-  do {
-    count = 0;
-    for (uint32_t bucket = 0; bucket < kBuckets; bucket++) {
-      count += SweepBucket(bucket, file_system, false);
+// A child keeps its parent: once it is gone the parent may go too, and so on, however deep.
+void DentryCache::DropUpwards(RefPtr<Dentry> dentry) {
+  while (dentry && dentry->kind_ == Dentry::Kind::kChild) {
+    {
+      MutexLock lock(LockOf(BucketOf(dentry->hash_)));
+      // The cache's reference and ours.
+      if (!dentry->kept_ || dentry->ref_count() != 2 || dentry->is_mount_point()) return;
+      RemoveLocked(*dentry);
     }
-  } while (count > 0);
+    dentry->Release();
+    dentry = RefPtr<Dentry>(dentry->parent_);
+  }
+}
+
+void DentryCache::Shrink(const FileSystem* file_system) {
+  for (uint32_t bucket = 0; bucket < kBuckets; bucket++) SweepBucket(bucket, file_system, false);
 }
 
 void Dentry::ShrinkCache() { DentryCache::Shrink(nullptr); }

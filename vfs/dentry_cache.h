@@ -22,6 +22,7 @@ class DentryCache {
  private:
   static bool RemoveLocked(Dentry& dentry);
   static uint32_t SweepBucket(uint32_t bucket, const FileSystem* file_system, bool second_chance);
+  static void DropUpwards(RefPtr<Dentry> dentry);
 };
 
 }  // namespace zrun::vfs
