@@ -100,14 +100,10 @@ TEST_F(Namei, ScopesResolution) {
     WalkFlags flags;
     std::string_view result;
   } kCases[] = {
-      {"in/..", WalkFlags::kBeneath, "/jail"},
-      {"..", WalkFlags::kBeneath, "EXDEV"},
-      {"/out", WalkFlags::kBeneath, "EXDEV"},
-      {"abs", WalkFlags::kBeneath, "EXDEV"},
-      {"up", WalkFlags::kBeneath, "EXDEV"},
-      {"in/back", WalkFlags::kBeneath, "/jail/out"},
-      {"/out", WalkFlags::kInRoot, "/jail/out"},
-      {"abs", WalkFlags::kInRoot, "/jail/out"},
+      {"in/..", WalkFlags::kBeneath, "/jail"},        {"..", WalkFlags::kBeneath, "EXDEV"},
+      {"/out", WalkFlags::kBeneath, "EXDEV"},         {"abs", WalkFlags::kBeneath, "EXDEV"},
+      {"up", WalkFlags::kBeneath, "EXDEV"},           {"in/back", WalkFlags::kBeneath, "/jail/out"},
+      {"/out", WalkFlags::kInRoot, "/jail/out"},      {"abs", WalkFlags::kInRoot, "/jail/out"},
       {"../../out", WalkFlags::kInRoot, "/jail/out"},
   };
   for (const auto& each : kCases) {
@@ -235,8 +231,8 @@ TEST_F(Namei, NamesUnnamedFiles) {
   EXPECT_EQ(ErrorOf(MakeLink(from, "", tree.context(), "/d/named", WalkFlags::kEmptyPath)), "OK");
   EXPECT_EQ(tree.Read("/d/named"), "hidden");
   EXPECT_EQ(tree.Stat("/d/named").links, 1u);
-  auto private_file = Get(tree.Open(
-      "/d", OpenFlags::kTmpFile | OpenFlags::kExclusive | OpenFlags::kReadWrite));
+  auto private_file =
+      Get(tree.Open("/d", OpenFlags::kTmpFile | OpenFlags::kExclusive | OpenFlags::kReadWrite));
   from.base = private_file->path();
   EXPECT_EQ(ErrorOf(MakeLink(from, "", tree.context(), "/d/x", WalkFlags::kEmptyPath)), "ENOENT");
 }
@@ -300,8 +296,8 @@ TEST_F(Namei, NamesManyFilesAndForgetsThem) {
   // More than the cache keeps.
   tree.MakeDirectory("/many");
   for (int i = 0; i < 40000; i++) {
-    const std::string path = "/many/file-with-a-rather-long-name-so-that-it-is-allocated-" +
-                             std::to_string(i);
+    const std::string path =
+        "/many/file-with-a-rather-long-name-so-that-it-is-allocated-" + std::to_string(i);
     ASSERT_EQ(ErrorOf(MakeNode(tree.context(), path, kModeRegular | 0600, 0)), "OK");
   }
   EXPECT_EQ(tree.List("/many").size(), 40002u);

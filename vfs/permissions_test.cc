@@ -96,8 +96,8 @@ TEST(Permissions, RespectsReadOnlyMounts) {
   tree.Mount("/m", file_system);
   tree.MakeFile("/m/f", "text");
   tree.MakeDirectory("/m/d");
-  Get(tree.Walk("/m")).mount->set_flags(MountFlags::kReadOnly | MountFlags::kNoExec |
-                                        MountFlags::kNoDev);
+  Get(tree.Walk("/m"))
+      .mount->set_flags(MountFlags::kReadOnly | MountFlags::kNoExec | MountFlags::kNoDev);
   EXPECT_EQ(ErrorOf(tree.Open("/m/f", OpenFlags::kReadOnly)), "OK");
   EXPECT_EQ(ErrorOf(tree.Open("/m/f", OpenFlags::kReadOnly | OpenFlags::kCreate)), "OK");
   EXPECT_EQ(ErrorOf(tree.Open("/m/f", OpenFlags::kWriteOnly)), "EROFS");

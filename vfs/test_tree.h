@@ -87,16 +87,16 @@ class Tree {
   Result<Path> Walk(std::string_view path, WalkFlags flags = WalkFlags::kNone) {
     return vfs::Walk(context(), path, flags);
   }
-  Result<RefPtr<FileDescription>> Open(std::string_view path, OpenFlags flags,
-                                       uint32_t mode = 0644, WalkFlags resolve = WalkFlags::kNone) {
+  Result<RefPtr<FileDescription>> Open(std::string_view path, OpenFlags flags, uint32_t mode = 0644,
+                                       WalkFlags resolve = WalkFlags::kNone) {
     return vfs::Open(context(), path, {flags, mode, resolve});
   }
   void MakeDirectory(std::string_view path, uint32_t mode = 0755) {
     Check(vfs::MakeDirectory(context(), path, mode));
   }
   void MakeFile(std::string_view path, std::string_view text = "", uint32_t mode = 0644) {
-    auto file = Get(Open(path, OpenFlags::kWriteOnly | OpenFlags::kCreate | OpenFlags::kTruncate,
-                         mode));
+    auto file =
+        Get(Open(path, OpenFlags::kWriteOnly | OpenFlags::kCreate | OpenFlags::kTruncate, mode));
     if (!text.empty()) Get(WriteText(*file, text));
   }
   void MakeSymlink(std::string_view path, std::string_view target) {

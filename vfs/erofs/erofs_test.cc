@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <random>
@@ -39,7 +40,9 @@ class Erofs : public ::testing::TestWithParam<const char*> {
     Put("big", big);
     Put("dir/deep/f", "deep");
     fs::create_symlink("dir/deep/f", source / "link");
-    fs::create_symlink(std::string(3000, 'l'), source / "long");
+    std::string target;
+    for (int i = 0; i < 1000; i++) target += "no/";
+    fs::create_symlink(target, source / "long");
     fs::create_hard_link(source / "hello", source / "hard");
     fs::create_directory(source / "many");
     for (int i = 0; i < 1000; i++) Put("many/file" + std::to_string(i), std::to_string(i));
@@ -56,8 +59,8 @@ class Erofs : public ::testing::TestWithParam<const char*> {
   }
   bool Build(const std::string& options) {
     const std::string image = (directory / "image").string();
-    const std::string command = "mkfs.erofs " + options + " " + image + " " + source.string() +
-                                " >/dev/null 2>&1";
+    const std::string command =
+        "mkfs.erofs " + options + " " + image + " " + source.string() + " >/dev/null 2>&1";
     if (std::system(command.c_str()) != 0) return false;
     std::ifstream file(image, std::ios::binary);
     const std::string bytes((std::istreambuf_iterator<char>(file)), {});
@@ -75,9 +78,9 @@ TEST_P(Erofs, ReadsAll) {
   hal::fake::SetImage(image_bytes);
   const hal::PhysRange rom = hal::ImageRom();
   for (bool mapped : {false, true}) {
-    Tree tree(mapped ? Get(MountErofs("", ""))
-                     : Get(MountErofsImage({hal::PhysToVirt(rom.base), size_t(rom.size)},
-                                           std::nullopt)));
+    Tree tree(
+        mapped ? Get(MountErofs("", ""))
+               : Get(MountErofsImage({hal::PhysToVirt(rom.base), size_t(rom.size)}, std::nullopt)));
     for (const auto& entry : fs::recursive_directory_iterator(source)) {
       const std::string path = "/" + fs::relative(entry.path(), source).string();
       struct stat expected;
@@ -129,7 +132,7 @@ TEST_P(Erofs, SurvivesBrokenImages) {
     LLVMFuzzerTestOneInput(reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size());
   };
   std::mt19937 random(7);
-  for (int i = 0; i < 3000; i++) {
+  for (int i = 0; i < 800; i++) {
     image = image_bytes;
     const int changes = 1 + int(random() % 4);
     for (int change = 0; change < changes; change++) {

@@ -167,8 +167,9 @@ TEST_F(Overlay, ReadsDirectoriesPieceByPiece) {
     if (sink.names.empty()) break;
     for (size_t i = 0; i < sink.names.size(); i++) {
       all.push_back(sink.names[i]);
-      if (sink.names[i][0] != '.')
+      if (sink.names[i][0] != '.') {
         EXPECT_EQ(sink.inodes[i], tree->Stat("/dir/sub/" + sink.names[i]).inode);
+      }
     }
   }
   std::sort(all.begin(), all.end());

@@ -141,7 +141,9 @@ TEST(Ramfs, ReadsDirectoriesWhileTheyChange) {
     if (sink.names.empty()) break;
     for (const std::string& name : sink.names) {
       EXPECT_TRUE(seen.insert(name).second) << name;
-      if (name[0] != '.') EXPECT_EQ(ErrorOf(tree.Unlink("/d/" + name)), "OK");
+      if (name[0] != '.') {
+        EXPECT_EQ(ErrorOf(tree.Unlink("/d/" + name)), "OK");
+      }
     }
   }
   EXPECT_EQ(seen.size(), 302u);
