@@ -82,7 +82,7 @@ TEST_P(Erofs, ReadsAll) {
         mapped ? Get(MountErofs("", ""))
                : Get(MountErofsImage({hal::PhysToVirt(rom.base), size_t(rom.size)}, std::nullopt)));
     for (const auto& entry : fs::recursive_directory_iterator(source)) {
-      const std::string path = "/" + fs::relative(entry.path(), source).string();
+      const std::string path = "/" + entry.path().lexically_relative(source).string();
       struct stat expected;
       ASSERT_EQ(lstat(entry.path().c_str(), &expected), 0);
       const Attributes found = tree.Stat(path);
