@@ -227,6 +227,10 @@ bool ShowPointed(TextSink& out, TraceContext& context, const TraceParameter& par
   if (parameter.name == "envp" || parameter.name == "environment")
     return CountStrings(out, context.memory, address), true;
   if (!filled) return false;
+  const bool signals = context.call.starts_with("rt_sig") || context.call.starts_with("signalfd");
+  if (target == "abi::Sigaction") return ShowSigaction(out, context.memory, address), true;
+  if (target == "uint64_t" && (signals || parameter.name == "mask"))
+    return ShowSignalSet(out, context.memory, address), true;
   if (parameter.name == "address") {
     if (pointer.input) return ShowSocketAddress(out, context.memory, address, next), true;
     return false;
@@ -378,6 +382,7 @@ void ShowArgument(TextSink& out, TraceContext& context, const TraceParameter& pa
     if (!ShowPointed(out, context, parameter, index, pointer)) ShowAddress(out, value);
     return;
   }
+  if (ShowNamed(out, MeaningOf(context.call, parameter.name), value)) return;
   if (ShowScalar(out, parameter.type, value) || ShowNamed(out, parameter.type, value)) return;
   ShowAddress(out, value);
 }

@@ -30,6 +30,11 @@ void ShowText(TextSink& out, std::string_view text, size_t max);
 // Names of |value| if |type| is an enumeration that has them (compat/strace_names.cc); false if
 // not.
 bool ShowNamed(TextSink& out, std::string_view type, uint64_t value);
+// The type that a plain number stands for in |call|; empty if it is but a number.
+std::string_view MeaningOf(std::string_view call, std::string_view parameter);
+// A set of signals, and struct sigaction, in guest memory (compat/strace_signals.cc).
+void ShowSignalSet(TextSink& out, UserMemory memory, uint64_t address);
+void ShowSigaction(TextSink& out, UserMemory memory, uint64_t address);
 std::string_view SignalName(int signo);
 // strerror(3).
 std::string_view ErrorText(Errno error);

@@ -194,7 +194,115 @@ constexpr Name kMapBits[] = {{"MAP_SHARED_VALIDATE", 3},
                              {"MAP_SYNC", 0x80000},
                              {"MAP_FIXED_NOREPLACE", 0x100000}};
 
+constexpr Name kMaskChange[] = {{"SIG_BLOCK", 0}, {"SIG_UNBLOCK", 1}, {"SIG_SETMASK", 2}};
+constexpr Name kIntervalTimer[] = {{"ITIMER_REAL", 0}, {"ITIMER_VIRTUAL", 1}, {"ITIMER_PROF", 2}};
+constexpr Name kTimerFlags[] = {{"TIMER_ABSTIME", 1}};
+constexpr Name kSignalFdFlags[] = {{"SFD_NONBLOCK", 0x800}, {"SFD_CLOEXEC", 0x80000}};
+constexpr Name kPidFdFlags[] = {{"PIDFD_NONBLOCK", 0x800}, {"PIDFD_THREAD", 0x80}};
+constexpr Name kResource[] = {
+    {"RLIMIT_CPU", 0},       {"RLIMIT_FSIZE", 1}, {"RLIMIT_DATA", 2},    {"RLIMIT_STACK", 3},
+    {"RLIMIT_CORE", 4},      {"RLIMIT_RSS", 5},   {"RLIMIT_NPROC", 6},   {"RLIMIT_NOFILE", 7},
+    {"RLIMIT_MEMLOCK", 8},   {"RLIMIT_AS", 9},    {"RLIMIT_LOCKS", 10},  {"RLIMIT_SIGPENDING", 11},
+    {"RLIMIT_MSGQUEUE", 12}, {"RLIMIT_NICE", 13}, {"RLIMIT_RTPRIO", 14}, {"RLIMIT_RTTIME", 15}};
+constexpr Name kMemoryAdvice[] = {
+    {"MADV_NORMAL", 0},      {"MADV_RANDOM", 1},         {"MADV_SEQUENTIAL", 2},
+    {"MADV_WILLNEED", 3},    {"MADV_DONTNEED", 4},       {"MADV_FREE", 8},
+    {"MADV_REMOVE", 9},      {"MADV_DONTFORK", 10},      {"MADV_DOFORK", 11},
+    {"MADV_MERGEABLE", 12},  {"MADV_UNMERGEABLE", 13},   {"MADV_HUGEPAGE", 14},
+    {"MADV_NOHUGEPAGE", 15}, {"MADV_DONTDUMP", 16},      {"MADV_DODUMP", 17},
+    {"MADV_WIPEONFORK", 18}, {"MADV_KEEPONFORK", 19},    {"MADV_COLD", 20},
+    {"MADV_PAGEOUT", 21},    {"MADV_POPULATE_READ", 22}, {"MADV_POPULATE_WRITE", 23}};
+constexpr Name kWaitOptions[] = {{"WNOHANG", 1},         {"WSTOPPED", 2},
+                                 {"WEXITED", 4},         {"WCONTINUED", 8},
+                                 {"WNOWAIT", 0x1000000}, {"__WNOTHREAD", 0x20000000},
+                                 {"__WALL", 0x40000000}, {"__WCLONE", 0x80000000}};
+constexpr Name kWaitType[] = {{"P_ALL", 0}, {"P_PID", 1}, {"P_PGID", 2}, {"P_PIDFD", 3}};
+constexpr Name kRemapFlags[] = {
+    {"MREMAP_MAYMOVE", 1}, {"MREMAP_FIXED", 2}, {"MREMAP_DONTUNMAP", 4}};
+constexpr Name kRandomFlags[] = {{"GRND_NONBLOCK", 1}, {"GRND_RANDOM", 2}, {"GRND_INSECURE", 4}};
+constexpr Name kSyncFlags[] = {{"MS_ASYNC", 1}, {"MS_INVALIDATE", 2}, {"MS_SYNC", 4}};
+constexpr Name kCloneBits[] = {{"CLONE_VM", 0x100},
+                               {"CLONE_FS", 0x200},
+                               {"CLONE_FILES", 0x400},
+                               {"CLONE_SIGHAND", 0x800},
+                               {"CLONE_PIDFD", 0x1000},
+                               {"CLONE_PTRACE", 0x2000},
+                               {"CLONE_VFORK", 0x4000},
+                               {"CLONE_PARENT", 0x8000},
+                               {"CLONE_THREAD", 0x10000},
+                               {"CLONE_NEWNS", 0x20000},
+                               {"CLONE_SYSVSEM", 0x40000},
+                               {"CLONE_SETTLS", 0x80000},
+                               {"CLONE_PARENT_SETTID", 0x100000},
+                               {"CLONE_CHILD_CLEARTID", 0x200000},
+                               {"CLONE_DETACHED", 0x400000},
+                               {"CLONE_UNTRACED", 0x800000},
+                               {"CLONE_CHILD_SETTID", 0x1000000},
+                               {"CLONE_NEWCGROUP", 0x2000000},
+                               {"CLONE_NEWUTS", 0x4000000},
+                               {"CLONE_NEWIPC", 0x8000000},
+                               {"CLONE_NEWUSER", 0x10000000},
+                               {"CLONE_NEWPID", 0x20000000},
+                               {"CLONE_NEWNET", 0x40000000},
+                               {"CLONE_IO", 0x80000000}};
+constexpr Name kFutexOperation[] = {{"FUTEX_WAIT", 0},
+                                    {"FUTEX_WAKE", 1},
+                                    {"FUTEX_FD", 2},
+                                    {"FUTEX_REQUEUE", 3},
+                                    {"FUTEX_CMP_REQUEUE", 4},
+                                    {"FUTEX_WAKE_OP", 5},
+                                    {"FUTEX_LOCK_PI", 6},
+                                    {"FUTEX_UNLOCK_PI", 7},
+                                    {"FUTEX_TRYLOCK_PI", 8},
+                                    {"FUTEX_WAIT_BITSET", 9},
+                                    {"FUTEX_WAKE_BITSET", 10},
+                                    {"FUTEX_WAIT_REQUEUE_PI", 11},
+                                    {"FUTEX_CMP_REQUEUE_PI", 12},
+                                    {"FUTEX_LOCK_PI2", 13}};
+constexpr Name kArchOperation[] = {{"ARCH_SET_GS", 0x1001},    {"ARCH_SET_FS", 0x1002},
+                                   {"ARCH_GET_FS", 0x1003},    {"ARCH_GET_GS", 0x1004},
+                                   {"ARCH_GET_CPUID", 0x1011}, {"ARCH_CET_STATUS", 0x3001}};
+constexpr Name kPrctlOperation[] = {{"PR_SET_PDEATHSIG", 1},
+                                    {"PR_GET_PDEATHSIG", 2},
+                                    {"PR_GET_DUMPABLE", 3},
+                                    {"PR_SET_DUMPABLE", 4},
+                                    {"PR_GET_KEEPCAPS", 7},
+                                    {"PR_SET_KEEPCAPS", 8},
+                                    {"PR_SET_NAME", 15},
+                                    {"PR_GET_NAME", 16},
+                                    {"PR_GET_SECCOMP", 21},
+                                    {"PR_SET_SECCOMP", 22},
+                                    {"PR_CAPBSET_READ", 23},
+                                    {"PR_CAPBSET_DROP", 24},
+                                    {"PR_SET_SECUREBITS", 28},
+                                    {"PR_SET_TIMERSLACK", 29},
+                                    {"PR_GET_TIMERSLACK", 30},
+                                    {"PR_SET_MM", 35},
+                                    {"PR_SET_CHILD_SUBREAPER", 36},
+                                    {"PR_GET_CHILD_SUBREAPER", 37},
+                                    {"PR_SET_NO_NEW_PRIVS", 38},
+                                    {"PR_GET_NO_NEW_PRIVS", 39},
+                                    {"PR_GET_TID_ADDRESS", 40},
+                                    {"PR_CAP_AMBIENT", 47},
+                                    {"PR_SET_VMA", 0x53564d41}};
+
 constexpr TypeNames kTypes[] = {
+    {"MaskChange", false, "", kMaskChange},
+    {"IntervalTimer", false, "", kIntervalTimer},
+    {"TimerFlags", true, "", kTimerFlags},
+    {"SignalFdFlags", true, "", kSignalFdFlags},
+    {"PidFdFlags", true, "", kPidFdFlags},
+    {"Resource", false, "", kResource},
+    {"MemoryAdvice", false, "", kMemoryAdvice},
+    {"WaitOptions", true, "", kWaitOptions},
+    {"WaitType", false, "", kWaitType},
+    {"RemapFlags", true, "", kRemapFlags},
+    {"RandomFlags", true, "", kRandomFlags},
+    {"SyncFlags", true, "", kSyncFlags},
+    {"CloneBits", true, "", kCloneBits},
+    {"FutexOperation", false, "", kFutexOperation},
+    {"ArchOperation", false, "", kArchOperation},
+    {"PrctlOperation", false, "", kPrctlOperation},
     {"OpenFlags", true, "", kOpenFlags},
     {"AtFlags", true, "", kAtFlags},
     {"AccessMask", true, "F_OK", kAccessMask},
@@ -230,6 +338,31 @@ constexpr TypeNames kTypes[] = {
     {"MapBits", true, "", kMapBits},
 };
 
+// Parameters whose type is a plain number: what they mean, in one call or wherever the name stands.
+struct Meaning {
+  std::string_view call;  // empty: any
+  std::string_view parameter;
+  std::string_view type;
+};
+constexpr Meaning kMeanings[] = {
+    {"", "protection", "Protection"},
+    {"", "resource", "Resource"},
+    {"", "clock", "ClockId"},
+    {"mmap", "flags", "MapBits"},
+    {"mremap", "flags", "RemapFlags"},
+    {"msync", "flags", "SyncFlags"},
+    {"madvise", "advice", "MemoryAdvice"},
+    {"clone", "flags", "CloneBits"},
+    {"unshare", "flags", "CloneBits"},
+    {"getrandom", "flags", "RandomFlags"},
+    {"wait4", "options", "WaitOptions"},
+    {"waitid", "options", "WaitOptions"},
+    {"waitid", "type", "WaitType"},
+    {"clock_nanosleep", "flags", "TimerFlags"},
+    {"arch_prctl", "operation", "ArchOperation"},
+    {"prctl", "operation", "PrctlOperation"},
+};
+
 const TypeNames* Find(std::string_view type) {
   for (const TypeNames& names : kTypes)
     if (names.type == type) return &names;
@@ -256,6 +389,21 @@ void ShowOpenFlags(TextSink& out, const TypeNames& type, uint64_t value) {
     out.Append("|");
   }
   ShowBits(out, type, value);
+}
+
+// The exit signal is in the low byte.
+void ShowCloneFlags(TextSink& out, const TypeNames& type, uint64_t value) {
+  if (value & ~uint64_t{0xff}) ShowBits(out, type, value & ~uint64_t{0xff});
+  if ((value & 0xff) == 0) return out.Append(value ? "" : "0");
+  Write(out, value & ~uint64_t{0xff} ? "|" : "", SignalName(int(value & 0xff)));
+}
+
+void ShowFutexOperation(TextSink& out, const TypeNames& type, uint64_t value) {
+  constexpr uint64_t kPrivate = 128, kRealtime = 256;
+  for (const Name& name : type.names)
+    if (name.value == (value & 127)) out.Append(name.text);
+  if (value & kPrivate) out.Append("_PRIVATE");
+  if (value & kRealtime) out.Append("|FUTEX_CLOCK_REALTIME");
 }
 
 void ShowFileMode(TextSink& out, uint64_t value) {
@@ -304,16 +452,26 @@ void ShowSocketType(TextSink& out, uint64_t value) {
 
 bool ShowNamed(TextSink& out, std::string_view type, uint64_t value) {
   if (type == "FileMode") return ShowFileMode(out, uint32_t(value)), true;
+  if (type == "Signal") return value ? out.Append(SignalName(int(value))) : out.Append("0"), true;
   if (type == "SocketType") return ShowSocketType(out, uint32_t(value)), true;
   const TypeNames* names = Find(type);
   if (!names) return false;
   if (type != "MountBits") value = uint32_t(value);
   if (type == "OpenFlags") return ShowOpenFlags(out, *names, value), true;
+  if (type == "CloneBits") return ShowCloneFlags(out, *names, value), true;
+  if (type == "FutexOperation") return ShowFutexOperation(out, *names, value), true;
   if (names->bits) return ShowBits(out, *names, value), true;
   for (const Name& name : names->names)
     if (name.value == value) return out.Append(name.text), true;
   Write(out, "0x", Hex(value));
   return true;
+}
+
+std::string_view MeaningOf(std::string_view call, std::string_view parameter) {
+  for (const Meaning& meaning : kMeanings)
+    if (meaning.parameter == parameter && (meaning.call.empty() || meaning.call == call))
+      return meaning.type;
+  return {};
 }
 
 std::string_view SignalName(int signo) {
