@@ -11,8 +11,12 @@ Result<void> PollSet::Reserve(size_t count) {
 
 Result<void> PollSet::Add(Task& task, Fd fd, uint32_t events) {
   auto file = TRY(task.fds().Get(fd));
-  events |= kPollError | kPollHangUp;
-  TRY(items_.PushBack({file.get(), vfs::SignalsOfPollEvents(events), Signals::kNone}));
+  Signals wanted = vfs::SignalsOfPollEvents(events);
+  // select's sets do not all care for these; waking up for them would be for nothing, again and
+  // again.
+  if (!(events & kPollError)) wanted &= ~Signals::kError;
+  if (!(events & kPollHangUp)) wanted &= ~Signals::kPeerClosed;
+  TRY(items_.PushBack({file.get(), wanted, Signals::kNone}));
   return entries_.PushBack({std::move(file), events, 0});
 }
 

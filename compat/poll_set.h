@@ -13,7 +13,7 @@ inline constexpr uint32_t kPollIn = 0x1, kPollPriority = 0x2, kPollOut = 0x4, kP
 class PollSet {
  public:
   Result<void> Reserve(size_t count);
-  // EBADF if |fd| is not open. kPollError and kPollHangUp always matter.
+  // EBADF if |fd| is not open.
   Result<void> Add(Task& task, Fd fd, uint32_t events);
   // A place in the order that never has an event.
   Result<void> AddNothing();

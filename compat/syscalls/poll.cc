@@ -12,8 +12,8 @@ Result<size_t> PollFiles(Task& task, std::span<abi::Pollfd> fds, hal::Deadline d
   size_t invalid = 0;
   for (abi::Pollfd& item : fds) {
     item.returned = 0;
-    const auto added =
-        item.fd < 0 ? set.AddNothing() : set.Add(task, Fd{item.fd}, uint16_t(item.events));
+    const uint32_t events = uint16_t(item.events) | kPollError | kPollHangUp;
+    const auto added = item.fd < 0 ? set.AddNothing() : set.Add(task, Fd{item.fd}, events);
     if (added.ok()) continue;
     if (added.error() != Errno::kEBADF) return added.error();
     item.returned = int16_t(kPollInvalid);
