@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "runtime-cli/commands.h"
+#include "runtime-cli/usage.h"
 
 namespace {
 
@@ -30,7 +31,7 @@ std::vector<std::string> Expand(const CLI::App& app, int argc, char** argv) {
 int main(int argc, char** argv) {
   CLI::App app("zrun runs Linux programs from root-file-system images on a kernel of its own.");
   app.name("zrun");
-  app.usage("zrun [OPTIONS] IMAGE [--] [COMMAND...]\nzrun COMMAND ...");
+  zrun::SetUsage(app, "  zrun [OPTIONS] IMAGE [--] [COMMAND...]\n  zrun COMMAND ...");
   app.footer(
       "Exit status: the command's own; 125 zrun's own error, 126 not executable, 127 not found, "
       "128+N killed by\n"

@@ -9,6 +9,7 @@
 
 #include "runtime-cli/commands.h"
 #include "runtime-cli/run_options.h"
+#include "runtime-cli/usage.h"
 
 namespace zrun {
 namespace {
@@ -129,10 +130,11 @@ void AddRunCommand(CLI::App& app) {
   auto arguments = std::make_shared<RunArguments>();
   RunOptions& options = arguments->options;
   CLI::App* run = app.add_subcommand("run", "Run a command in a new container");
-  run->usage(
-      "zrun [OPTIONS] IMAGE [--] [COMMAND...]      the short form: shares the current directory, "
+  SetUsage(
+      *run,
+      "  zrun [OPTIONS] IMAGE [--] [COMMAND...]      the short form: shares the current directory, "
       "writable\n"
-      "zrun run [OPTIONS] IMAGE [--] [COMMAND...]  shares nothing unless -v asks\n\n"
+      "  zrun run [OPTIONS] IMAGE [--] [COMMAND...]  shares nothing unless -v asks\n\n"
       "  zrun alpine.tar.gz                          a shell\n"
       "  zrun debian-gcc -- gcc hello.c              compiles ./hello.c to ./a.out\n"
       "  zrun run -i -v $PWD:/src:ro alpine -- sh -c 'ls /src | wc -l'\n\n"
@@ -161,7 +163,7 @@ void AddRunCommand(CLI::App& app) {
       ->take_all();
   run->add_option("-m,--memory", arguments->memory, "Memory limit, such as 512m or 2g");
   run->add_flag("--init", options.init, "Run an init that reaps and forwards signals as process 1");
-  run->add_flag("--rm", "Accepted: containers leave nothing behind");
+  run->add_flag("--rm")->description("Accepted: containers leave nothing behind");
   run->add_flag("--strace", options.strace, "Trace system calls on standard error");
   run->add_option("--log-level", options.log_level, "error, warning, info or debug")
       ->check(CLI::IsMember({"error", "warning", "info", "debug"}));
