@@ -1,5 +1,7 @@
 #include "compat/blocking.h"
 
+#include "vfs/socket/socket.h"
+
 namespace zrun::compat {
 namespace {
 
@@ -15,6 +17,12 @@ bool WritesInPieces(const vfs::FileDescription& file) {
     default:
       return false;
   }
+}
+
+// Whether EPIPE comes with SIGPIPE: not for sockets of separate messages.
+bool RaisesSigPipe(vfs::FileDescription& file) {
+  return file.kind() != vfs::FileDescription::Kind::kSocket ||
+         !static_cast<vfs::Socket&>(file).keeps_boundaries();
 }
 
 bool IsRegular(vfs::FileDescription& file) {
@@ -46,7 +54,7 @@ Result<size_t> WriteFile(Task& task, vfs::FileDescription& file, vfs::DataSource
   size_t total = 0;
   // What was written counts; the error comes with the next call.
   const auto give_up = [&](Errno error) -> Result<size_t> {
-    if (error == Errno::kEPIPE) task.SendSelf(abi::kSigPipe);
+    if (error == Errno::kEPIPE && RaisesSigPipe(file)) task.SendSelf(abi::kSigPipe);
     if (total != 0) return total;
     return error;
   };

@@ -2,6 +2,7 @@
 #include "compat/blocking.h"
 #include "compat/file_params.h"
 #include "compat/syscall_table.h"
+#include "vfs/tty/job_control.h"
 #include "vfs/tty/pty.h"
 
 namespace zrun::compat {
@@ -86,6 +87,17 @@ SyscallResult sys_ioctl(Task& task, Fd fd, IoctlRequest request, uint64_t argume
   UserMemory memory = task.memory();
   return RetryUntilReady(task, *file, file->write_signals(), file->is_nonblocking(),
                          [&] { return file->Ioctl(uint32_t(request), argument, memory); });
+}
+
+SyscallResult sys_vhangup(Task& task) {
+  if (!task.Has(vfs::Capability::kSysTtyConfig)) return Errno::kEPERM;
+  int32_t session = 0;
+  {
+    MutexLock lock(task.kernel().lock());
+    session = task.group().session().id;
+  }
+  vfs::HangUpSessionTerminal(session);
+  return 0;
 }
 
 }  // namespace zrun::compat

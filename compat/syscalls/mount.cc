@@ -181,6 +181,15 @@ SyscallResult sys_pivot_root(Task& task, UserCString new_root, UserCString put_o
   return 0;
 }
 
+// There are no devices to swap to.
+SyscallResult sys_swapon(Task& task, UserCString path, uint32_t flags) {
+  static_cast<void>(path), static_cast<void>(flags);
+  if (!MayMount(task)) return Errno::kEPERM;
+  return Errno::kEINVAL;
+}
+
+SyscallResult sys_swapoff(Task& task, UserCString path) { return sys_swapon(task, path, 0); }
+
 // File systems here have no lasting handles for files; callers fall back to names.
 SyscallResult sys_name_to_handle_at(Task& task, Fd directory, UserCString path, UserAddr handle,
                                     UserAddr mount_id, AtFlags flags) {
