@@ -50,6 +50,8 @@ class ExecPlan {
   static Result<void> Commit(Task& task, OwnPtr<ExecPlan> plan);
   // The rest, in the address space it is for: 0, or the task has been told to end.
   void Finish(Task& task);
+  // The first process has no old program to replace: its name and its executable (/proc/PID/exe).
+  void Introduce(Task& task);
 
  private:
   template <typename T, typename... Args>

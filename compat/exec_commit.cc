@@ -103,6 +103,11 @@ void ExecPlan::DropOldProgram(Task& task) {
   task.ForgetSyscall();
 }
 
+void ExecPlan::Introduce(Task& task) {
+  task.SetName(comm_.view());
+  task.memory_context().SetExecutable(program_.file);
+}
+
 Result<void> ExecPlan::EnterMemory(Task& task, OwnPtr<ExecPlan>& self) {
   RefPtr<MemoryContext> old = task.memory_context_;
   const bool shared = old->users.load() > 1;

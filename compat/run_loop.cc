@@ -11,6 +11,7 @@ using namespace abi;
 
 void Task::Main() {
   if (exec_plan_) {  // the first process
+    exec_plan_->Introduce(*this);
     Continue();
     return;
   }

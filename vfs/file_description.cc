@@ -5,7 +5,10 @@
 namespace zrun::vfs {
 
 FileDescription::FileDescription(Path path, OpenFlags flags, Signals initial)
-    : KernelObject(kType, initial), path_(std::move(path)), flags_(uint32_t(flags)) {}
+    : KernelObject(kType, initial),
+      path_(std::move(path)),
+      // What F_GETFL never shows.
+      flags_(uint32_t(flags & ~(OpenFlags::kNoControllingTty | OpenFlags::kCloseOnExec))) {}
 
 FileDescription::~FileDescription() { FileDescription::OnZeroHandles(); }
 

@@ -7,8 +7,9 @@
 namespace zrun::vfs {
 namespace {
 
-constexpr OpenFlags kCreationFlags = OpenFlags::kCreate | OpenFlags::kExclusive |
-                                     OpenFlags::kNoControllingTty | OpenFlags::kTruncate;
+// O_NOCTTY goes on to the terminal that is opened.
+constexpr OpenFlags kCreationFlags =
+    OpenFlags::kCreate | OpenFlags::kExclusive | OpenFlags::kTruncate;
 
 uint32_t AccessMask(OpenFlags flags) {
   uint32_t mask = 0;
