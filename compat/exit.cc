@@ -285,7 +285,8 @@ bool IsOrphaned(ProcessGroup& group, const ThreadGroup* leaving) {
   for (ThreadGroup& member : group.members) {
     if (&member == leaving || member.is_zombie) continue;
     ThreadGroup* parent = member.parent;
-    if (!parent || parent == Kernel::Get().init() || !parent->process_group) continue;
+    // A container's first process counts as a parent: only the host's init would not.
+    if (!parent || !parent->process_group) continue;
     if (parent->process_group.get() != &group && parent->process_group->session == group.session)
       return false;
   }
