@@ -285,8 +285,8 @@ bool IsOrphaned(ProcessGroup& group, const ThreadGroup* leaving) {
   for (ThreadGroup& member : group.members) {
     if (&member == leaving || member.is_zombie) continue;
     ThreadGroup* parent = member.parent;
-    // A container's first process counts as a parent: only the host's init would not.
-    if (!parent || !parent->process_group) continue;
+    // A container's first process counts as a parent; the kernel's own reaper does not.
+    if (!parent || parent->reaps_by_itself || !parent->process_group) continue;
     if (parent->process_group.get() != &group && parent->process_group->session == group.session)
       return false;
   }

@@ -34,7 +34,8 @@ Result<void> AddSegment(const ProgramHeader& segment, bool first, uint64_t user_
   if (IsPowerOfTwo(segment.align)) layout.alignment = std::max(layout.alignment, segment.align);
   const uint64_t data_end = segment.vaddr + segment.filesz;
   if (segment.flags & kPfExecute) {
-    layout.start_code = layout.end_code ? std::min(layout.start_code, segment.vaddr) : segment.vaddr;
+    layout.start_code =
+        layout.end_code ? std::min(layout.start_code, segment.vaddr) : segment.vaddr;
     layout.end_code = std::max(layout.end_code, data_end);
   }
   layout.start_data = std::max(layout.start_data, segment.vaddr);
@@ -55,8 +56,7 @@ Result<ElfHeader> ParseHeader(std::span<const std::byte> bytes, uint16_t machine
   if (header.type != kTypeExecutable && header.type != kTypeDynamic) return Errno::kENOEXEC;
   if (header.machine != machine) return Errno::kENOEXEC;
   if (header.phentsize != sizeof(ProgramHeader) || header.phnum == 0) return Errno::kENOEXEC;
-  if (size_t{header.phnum} * sizeof(ProgramHeader) > kMaxProgramHeaderBytes)
-    return Errno::kENOEXEC;
+  if (size_t{header.phnum} * sizeof(ProgramHeader) > kMaxProgramHeaderBytes) return Errno::kENOEXEC;
   if (header.phoff > INT64_MAX - kMaxProgramHeaderBytes) return Errno::kENOEXEC;
   return header;
 }
@@ -111,8 +111,7 @@ Result<std::optional<ScriptLine>> ParseScript(std::string_view head, bool whole_
   } else if (head.size() == kScriptHead) {
     line.remove_suffix(1);  // Linux keeps the last byte of its buffer for a NUL
   }
-  if (const size_t nul = line.find('\0'); nul != std::string_view::npos)
-    line = line.substr(0, nul);
+  if (const size_t nul = line.find('\0'); nul != std::string_view::npos) line = line.substr(0, nul);
   auto is_blank = [](char c) { return c == ' ' || c == '\t'; };
   while (!line.empty() && is_blank(line.back())) line.remove_suffix(1);
   while (!line.empty() && is_blank(line.front())) line.remove_prefix(1);
