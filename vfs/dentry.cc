@@ -162,7 +162,7 @@ Result<Dentry::Created> Dentry::CreateOrFind(std::string_view name, uint32_t mod
   MutexLock lock(directory_lock_);
   for (int attempt = 0;; attempt++) {
     auto found = LookupLocked(name, hash);
-    if (!found.ok() && found.error() != Errno::kENOENT) return found.error();
+    if (!found.ok() && (found.error() != Errno::kENOENT || is_live())) return found.error();
     if (found.ok() && found.value()->vnode_) {
       if (exclusive) return Errno::kEEXIST;
       return Created{std::move(found).value(), false};
@@ -187,7 +187,7 @@ Result<void> Dentry::CheckNameIsFree(std::string_view name, uint32_t hash) {
   if (is_unlinked()) return Errno::kENOENT;
   auto found = LookupLocked(name, hash);
   if (!found.ok()) {
-    if (found.error() == Errno::kENOENT) return {};
+    if (found.error() == Errno::kENOENT && !is_live()) return {};
     return found.error();
   }
   if (found.value()->vnode_) return Errno::kEEXIST;

@@ -84,6 +84,8 @@ class Dentry : public RefCounted<Dentry> {
   std::string_view name_view() const { return {name_, name_size_}; }
   void MarkUnlinked() { unlinked_.store(true, std::memory_order_release); }
   bool names_are_cached() const { return vnode_->CacheNames(); }
+  // A tree that shows what there is (procfs): a name that is not there cannot be made either.
+  bool is_live() const { return !vnode_->CacheNames() && !vnode_->RevalidateNames(); }
   // Whether |child|, found in the cache, still says the truth.
   bool Trusts(const Dentry& child) const;
   Result<RefPtr<Dentry>> LookupLocked(std::string_view component, uint32_t hash)

@@ -128,7 +128,7 @@ class Names final : public DirentSink {
   size_t room_;
 };
 
-class ProcFsTest : public testing::Test {
+class ProcFsTest : public ::testing::Test {
  protected:
   void SetUp() override {
     SetProcSource(&source_);
