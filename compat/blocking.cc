@@ -59,10 +59,13 @@ Result<size_t> WriteFile(Task& task, vfs::FileDescription& file, vfs::DataSource
     return error;
   };
   for (;;) {
+    const size_t before = source.remaining();
     const auto written = file.Write(source);
     if (written.ok()) {
       total += written.value();
-      if (source.remaining() == 0 || written.value() == 0 || !WritesInPieces(file)) return total;
+      // /dev/null takes everything without looking at a byte of it.
+      const bool looked = source.remaining() < before;
+      if (!looked || source.remaining() == 0 || !WritesInPieces(file)) return total;
       continue;
     }
     if (written.error() != Errno::kEAGAIN || nonblocking) return give_up(written.error());

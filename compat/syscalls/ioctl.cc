@@ -80,7 +80,7 @@ SyscallResult sys_ioctl(Task& task, Fd fd, IoctlRequest request, uint64_t argume
   if (uint32_t(request) == kGetPtyPeer) {
     const auto flags = OpenFlags(uint32_t(argument));
     auto reserved = TRY(ReservedFd::Create(task));
-    const auto peer = TRY(vfs::OpenPtyPeer(*file, flags));
+    const auto peer = TRY(vfs::OpenPtyPeer(*file, flags & ~OpenFlags::kCloseOnExec));
     return reserved.Publish(peer, HasAny(flags, OpenFlags::kCloseOnExec));
   }
   if (IsRegular(*file)) return RegularFileRequest(task, *file, request, argument);

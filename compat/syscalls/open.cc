@@ -45,10 +45,13 @@ SyscallResult OpenFile(Task& task, Fd directory, UserCString path, vfs::OpenHow 
                                      : ReadPathArgument(task, directory, path));
   auto reserved = TRY(ReservedFd::Create(task));
   how.mode = TakesMode(how.flags) ? how.mode & ~task.fs().umask() : 0;
+  // That belongs to the descriptor, not to the file.
+  const bool close_on_exec = HasAny(how.flags, OpenFlags::kCloseOnExec);
+  how.flags &= ~OpenFlags::kCloseOnExec;
   const auto file = TRY(vfs::Open(argument.context(), argument.text, how));
   // A FIFO waits here for its other side.
   TRY(RetryUntilReady(task, *file, Signals::kUser, false, [&] { return file->FinishOpen(); }));
-  return reserved.Publish(file, HasAny(how.flags, OpenFlags::kCloseOnExec));
+  return reserved.Publish(file, close_on_exec);
 }
 
 // The rest of a larger struct than ours must be zero: E2BIG asks for what we do not know.
