@@ -390,4 +390,9 @@ strlen:
   inc %rax
   jmp 1b
 2: ret
+// std::popcount where the compiler may not assume the instruction; every processor with XSAVE has it.
+.globl __popcountdi2
+__popcountdi2:
+  popcnt %rdi, %rax
+  ret
 .section .note.GNU-stack, "", @progbits
