@@ -40,7 +40,8 @@ Result<RefPtr<vfs::FileDescription>> OpenExecutable(const vfs::WalkContext& cont
   if (!vnode) return Errno::kENOENT;
   if (vnode->type() == vfs::VnodeType::kSymlink) return Errno::kELOOP;
   if (vnode->type() != vfs::VnodeType::kRegular) return Errno::kEACCES;
-  if (HasAny(found.mount->flags(), vfs::MountFlags::kNoExec)) return Errno::kEACCES;
+  // A memfd lies on no mount.
+  if (found.mount && HasAny(found.mount->flags(), vfs::MountFlags::kNoExec)) return Errno::kEACCES;
   TRY(vfs::CheckAccess(context.credentials, found, kMayExecute));
   // Whoever may execute it need not be allowed to read it.
   return vnode->Open(found, vfs::OpenFlags::kReadOnly);
