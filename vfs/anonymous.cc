@@ -6,28 +6,40 @@
 namespace zrun::vfs {
 namespace {
 
-constexpr uint64_t kAnonInodeMagic = 0x09041934;  // <linux/magic.h>
+// What anonymous files belong to, by their type; never mounted.
+struct Kind {
+  std::string_view name;
+  uint64_t magic;  // <linux/magic.h>
+};
+constexpr Kind kKinds[] = {
+    {"anon_inodefs", 0x09041934}, {"pipefs", 0x50495045}, {"sockfs", 0x534f434b}};
 
-// What anonymous files belong to; never mounted.
 class AnonymousFileSystem final : public FileSystem {
  public:
-  std::string_view type_name() const override { return "anon_inodefs"; }
+  explicit AnonymousFileSystem(const Kind& kind) : kind_(kind) {}
+  std::string_view type_name() const override { return kind_.name; }
   RefPtr<Vnode> Root() override { return nullptr; }
   Result<StatFs> GetStatFs() override {
     StatFs stat;
-    stat.type = kAnonInodeMagic;
+    stat.type = kind_.magic;
     return stat;
   }
+
+ private:
+  const Kind& kind_;
 };
 
-constinit std::atomic<AnonymousFileSystem*> file_system_instance{nullptr};
+constinit std::atomic<AnonymousFileSystem*> instances[std::size(kKinds)] = {};
 constinit std::atomic<uint64_t> next_inode{1};
 
-Result<AnonymousFileSystem*> GetFileSystem() {
-  if (auto* existing = file_system_instance.load(std::memory_order_acquire)) return existing;
-  auto created = TRY(MakeRef<AnonymousFileSystem>());
+Result<AnonymousFileSystem*> GetFileSystem(uint32_t mode) {
+  const uint32_t type = mode & kModeTypeMask;
+  const size_t index = type == kModeFifo ? 1 : type == kModeSocket ? 2 : 0;
+  auto& instance = instances[index];
+  if (auto* existing = instance.load(std::memory_order_acquire)) return existing;
+  auto created = TRY(MakeRef<AnonymousFileSystem>(kKinds[index]));
   AnonymousFileSystem* expected = nullptr;
-  if (file_system_instance.compare_exchange_strong(expected, created.get()))
+  if (instance.compare_exchange_strong(expected, created.get()))
     return created.Leak();  // lives for ever
   return expected;
 }
@@ -79,7 +91,7 @@ class AnonymousVnode final : public Vnode {
 
 Result<Path> MakeAnonymousPath(std::string_view name, uint32_t mode, FileOwner owner,
                                RefPtr<KernelObject> endpoint) {
-  AnonymousFileSystem* file_system = TRY(GetFileSystem());
+  AnonymousFileSystem* file_system = TRY(GetFileSystem(mode));
   const uint64_t inode = next_inode.fetch_add(1, std::memory_order_relaxed);
   auto vnode = TRY(MakeRef<AnonymousVnode>(*file_system, inode, mode, owner));
   if (endpoint) vnode->AttachObject(std::move(endpoint));

@@ -67,6 +67,7 @@ Result<void> AddFile(Task& task, Mapping& mapping, Fd fd, bool shared) {
     if (HasAny(mapping.access, Access::kExecute)) return Errno::kEPERM;
     mapping.max_access &= ~Access::kExecute;
   }
+  TRY(file->CheckMap(shared, mapping.access, mapping.max_access));
   mapping.object = TRY(file->Mmap());
   mapping.file = std::move(file);
   return {};
