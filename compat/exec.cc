@@ -144,7 +144,7 @@ Result<void> ExecPlan::ComputeCredentials(const Source& source) {
   auto vnode = path.vnode();
   const vfs::Attributes attributes = TRY(vnode->GetAttributes());
   const bool may_gain =
-      !source.no_new_privs && !HasAny(path.mount->flags(), vfs::MountFlags::kNoSuid);
+      !source.no_new_privs && !(path.mount && HasAny(path.mount->flags(), vfs::MountFlags::kNoSuid));
   if (may_gain && (attributes.mode & vfs::kModeSetUid)) next.euid = attributes.uid;
   constexpr uint32_t kGroupExecute = 010;
   if (may_gain && (attributes.mode & vfs::kModeSetGid) && (attributes.mode & kGroupExecute))
