@@ -15,6 +15,7 @@ import termios
 import time
 
 TESTS = {}
+PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 # zrun's time limits in these tests; machines in CI are slow and shared.
 PATIENCE = float(os.environ.get("ZRUN_TEST_PATIENCE", "60"))
@@ -56,6 +57,11 @@ def shorten(data, most=2000):
     return text if len(text) <= most else text[:most // 2] + " ... " + text[-most // 2:]
 
 
+def end_with_parent():
+    """In the child: if this test is killed, its zrun goes too."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
 class Terminal:
     """zrun on a pseudo-terminal of its own, as its controlling terminal."""
 
@@ -66,6 +72,7 @@ class Terminal:
         self.slave_name = os.ttyname(slave)
 
         def attach():
+            end_with_parent()
             os.setsid()
             fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
@@ -174,7 +181,7 @@ class Context:
         """A zrun in the background, in a session of its own."""
         process = subprocess.Popen([self.zrun, *map(str, arguments)], stdin=stdin, stdout=stdout, stderr=stderr,
                                    cwd=cwd or self.folder, env={**self.environment, **(environment or {})},
-                                   start_new_session=True, **more)
+                                   start_new_session=True, preexec_fn=end_with_parent, **more)
         self.processes.append(process)
         return process
 

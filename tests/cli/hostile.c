@@ -19,6 +19,10 @@
 
 static char area[65536] __attribute__((aligned(4096)));
 
+// Where a function that was jumped to returns: plain code of the kernel's does the guest no
+// service.
+static void Landed(void) { _exit(3); }
+
 static void Jump(uint64_t target, uint64_t rax) {
   register uint64_t where asm("r11") = target;
   asm volatile(
@@ -33,9 +37,11 @@ static void Jump(uint64_t target, uint64_t rax) {
       "mov %%rdi, %%rcx\n"
       "mov $64, %%edx\n"
       "xor %%r10d, %%r10d\n"
+      "and $-16, %%rsp\n"
+      "push %[landed]\n"
       "jmp *%%r11\n"
       :
-      : "r"(where), "a"(rax), "D"((uint64_t)area + sizeof area / 2)
+      : "r"(where), [landed] "i"(Landed), "a"(rax), "D"((uint64_t)area + sizeof area / 2)
       : "memory");
   __builtin_unreachable();
 }
