@@ -58,6 +58,7 @@ Carrier::~Carrier() {
 Result<void> Carrier::MapFrames(vaddr_t base, std::span<const PhysRange> frames, Access access,
                                 bool is_private) {
   CHECK(is_current());
+  if (has_pending_work()) DoPendingWork();  // or it would take away what comes now
   const int flags = (is_private ? kPrivate | kNoReserve : kShared) | kFixed;
   for (const PhysRange& run : frames) {
     const HostRange host = ToHost(run.base);
@@ -80,11 +81,29 @@ Result<void> Carrier::Protect(VirtRange range, Access access) {
 
 Result<void> Carrier::Unmap(VirtRange range) {
   if (is_current()) return HostResult(HostCall(HostNumber::kMunmap, range.base, range.size));
-  HostLock lock(lock_);
-  TRY(pending_unmaps_.PushBack(range));
-  pending_work_.store(true, std::memory_order_seq_cst);
-  for (Thread& thread : threads_) Kick(thread);
+  {
+    HostLock lock(lock_);
+    // The frames go to others next: it must not fail.
+    while (!pending_unmaps_.PushBack(range).ok()) Yield();
+    pending_work_.store(true, std::memory_order_seq_cst);
+    for (Thread& thread : threads_) Kick(thread);
+  }
+  // Nobody may reach the pages when this returns: threads in guest code are on their way out of it, copies
+  // that have begun end soon, and whoever comes later does the work first.
+  while (MayReachGuestMemory()) Yield();
   return {};
+}
+
+bool Carrier::MayReachGuestMemory() {
+  HostLock lock(lock_);
+  if (!has_pending_work()) return false;
+  for (Thread& thread : threads_) {
+    if (thread.mode.load(std::memory_order_seq_cst) == 1 ||
+        thread.touching.load(std::memory_order_seq_cst) != 0) {
+      return true;
+    }
+  }
+  return false;
 }
 
 Result<void> Carrier::UnmapAll() {
@@ -134,6 +153,7 @@ void Carrier::RemoveThread(Thread& thread) {
 
 Result<void> MapPrivateZero(AddressSpace& space, VirtRange range, Access access) {
   CHECK(AsCarrier(space).is_current());
+  if (AsCarrier(space).has_pending_work()) AsCarrier(space).DoPendingWork();
   const int64_t mapped = HostMmap(range.base, range.size, Protection(access),
                                   kPrivate | kFixed | kAnonymous | kNoReserve, -1, 0);
   if (mapped < 0) return HostError(mapped);
@@ -147,6 +167,7 @@ Result<void> MapPrivateCopy(AddressSpace& space, vaddr_t base, std::span<const P
 
 Result<void> MoveRange(AddressSpace& space, VirtRange from, vaddr_t to) {
   CHECK(AsCarrier(space).is_current());
+  if (AsCarrier(space).has_pending_work()) AsCarrier(space).DoPendingWork();
   constexpr int kMayMoveFixed = 3;
   const int64_t moved =
       HostCall(HostNumber::kMremap, from.base, from.size, from.size, kMayMoveFixed, to);
@@ -167,6 +188,7 @@ Result<void> ResidentPages(AddressSpace& space, VirtRange range, std::span<uint8
 
 Result<ForkedSpace> ForkAddressSpace(AddressSpace& current, ThreadStart start) {
   CHECK(AsCarrier(current).is_current());
+  if (AsCarrier(current).has_pending_work()) AsCarrier(current).DoPendingWork();  // not the child's
   auto carrier = TRY(MakeRef<Carrier>());
   Thread* thread = TRY(AllocateThread());
   thread->start = start;

@@ -41,6 +41,7 @@ class Thread : public TrapState, public ListNode<Thread> {
   std::atomic<uint32_t> park;  // what it sleeps on: kUnparkedBit, kKickedBit
   int32_t host_pid, host_tid;
   AddressSpace* space;  // owned reference; null for service threads
+  std::atomic<uint32_t> touching;  // 1: in a copy to or from guest memory
   uint32_t slot_index;
   ThreadStart start;
   std::atomic<uint32_t> start_gate;  // a blank carrier's first thread waits for 1
@@ -78,11 +79,13 @@ class Carrier final : public AddressSpace {
   void RemoveThread(Thread& thread);
   // fork's child: slot 0 is its first thread's.
   void AdoptFirstThread(Thread& thread);
-  bool has_pending_work() const { return pending_work_.load(std::memory_order_acquire); }
+  bool has_pending_work() const { return pending_work_.load(std::memory_order_seq_cst); }
   void DoPendingWork();
   Thread* first_thread = nullptr;  // a blank carrier's, until it is started
 
  private:
+  bool MayReachGuestMemory() EXCLUDES(lock_);
+
   HostMutex lock_;
   IntrusiveList<Thread, Thread> threads_ GUARDED_BY(lock_);
   Vector<uint64_t> used_slots_ GUARDED_BY(lock_);  // bitmap

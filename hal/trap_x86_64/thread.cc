@@ -88,6 +88,7 @@ Result<Thread*> AllocateThread() {
   thread->registers = {};
   thread->start = {};
   thread->mode.store(0);
+  thread->touching.store(0);
   thread->kick.store(0);
   thread->park.store(0);
   thread->start_gate.store(0);

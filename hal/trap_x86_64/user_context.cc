@@ -77,17 +77,32 @@ bool ClampToGuest(vaddr_t address, size_t& size) {
   return true;
 }
 
-void BeforeTouch() {
-  Thread& self = CurrentThread();
+void DoWork(Thread& self) {
   if (self.space && AsCarrier(*self.space).has_pending_work()) [[unlikely]]
     AsCarrier(*self.space).DoPendingWork();
 }
+
+// A copy to or from guest memory. Carrier::Unmap() looks for it after it has announced its work, we look for
+// work after we have announced the copy: one sees the other.
+class Touch {
+ public:
+  Touch() : self_(CurrentThread()) {
+    self_.touching.exchange(1, std::memory_order_seq_cst);
+    DoWork(self_);
+  }
+  ~Touch() { self_.touching.store(0, std::memory_order_release); }
+  Touch(const Touch&) = delete;
+  Touch& operator=(const Touch&) = delete;
+
+ private:
+  Thread& self_;
+};
 
 }  // namespace
 
 Trap Run() {
   Thread& self = CurrentThread();
-  BeforeTouch();
+  DoWork(self);
   // The flags a program may have: status, direction, alignment check, ID. Never trap, interrupt,
   // I/O level.
   constexpr uint64_t kUserFlags = 0x240cd5;
@@ -175,25 +190,25 @@ void ResetVectorState() {
 
 size_t CopyFromUser(void* to, vaddr_t from, size_t size) {
   if (!ClampToGuest(from, size)) return 0;
-  BeforeTouch();
+  const Touch touch;
   return CopyUserBytes(to, reinterpret_cast<const void*>(from), size);
 }
 
 size_t CopyToUser(vaddr_t to, const void* from, size_t size) {
   if (!ClampToGuest(to, size)) return 0;
-  BeforeTouch();
+  const Touch touch;
   return CopyUserBytes(reinterpret_cast<void*>(to), from, size);
 }
 
 size_t ZeroUser(vaddr_t to, size_t size) {
   if (!ClampToGuest(to, size)) return 0;
-  BeforeTouch();
+  const Touch touch;
   return ZeroUserBytes(reinterpret_cast<void*>(to), size);
 }
 
 CopiedString CopyStringFromUser(char* to, vaddr_t from, size_t size) {
   if (!ClampToGuest(from, size)) return {0, false};
-  BeforeTouch();
+  const Touch touch;
   const size_t copied = CopyUserString(to, reinterpret_cast<const char*>(from), size);
   return {copied, copied > 0 && to[copied - 1] == '\0'};
 }
@@ -201,14 +216,14 @@ CopiedString CopyStringFromUser(char* to, vaddr_t from, size_t size) {
 bool LoadUserWord(vaddr_t address, uint32_t& value) {
   size_t size = 4;
   if (!ClampToGuest(address, size) || size < 4) return false;
-  BeforeTouch();
+  const Touch touch;
   return LoadUser32(reinterpret_cast<const uint32_t*>(address), &value) == 1;
 }
 
 bool CompareExchangeUserWord(vaddr_t address, uint32_t& expected, uint32_t desired, bool& swapped) {
   size_t size = 4;
   if (!ClampToGuest(address, size) || size < 4) return false;
-  BeforeTouch();
+  const Touch touch;
   const int result =
       CompareExchangeUser32(reinterpret_cast<uint32_t*>(address), &expected, desired);
   swapped = result == 1;
