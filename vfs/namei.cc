@@ -68,18 +68,14 @@ Result<void> RemoveName(const WalkContext& context, const Walker& walker, bool d
     return IsDirectory(*victim) ? Errno::kEISDIR : Errno::kENOTDIR;
   TRY(CheckDelete(context.credentials, place, *victim, directory));
   TRY(place.dentry->Unlink(walker.last(), *victim, directory));
+  Vnode& vnode = *victim->vnode();
+  if (!directory) NotifyVnode(vnode, NotifyEvent::kAttrib);  // its count of links
   NotifyVnode(*place.dentry->vnode(),
               directory ? NotifyEvent::kDelete | NotifyEvent::kIsDirectory : NotifyEvent::kDelete,
               walker.last());
-  if (directory) {
-    NotifyVnode(*victim->vnode(), NotifyEvent::kDeleteSelf);
-    return {};
-  }
-  const auto attributes = victim->vnode()->GetAttributes();
-  if (attributes.ok() && attributes.value().links == 0)
-    NotifyVnode(*victim->vnode(), NotifyEvent::kDeleteSelf);
-  else
-    NotifyVnode(*victim->vnode(), NotifyEvent::kAttrib);
+  const auto attributes = vnode.GetAttributes();
+  if (directory || (attributes.ok() && attributes.value().links == 0))
+    NotifyVnode(vnode, NotifyEvent::kDeleteSelf);
   return {};
 }
 

@@ -27,7 +27,7 @@ class Walker {
   // What last() names: "." and ".." resolved, mounts crossed. A null vnode or ENOENT if nothing.
   Result<Path> LookupLast();
   // Whether a symbolic link found as the last component is to be followed.
-  bool follows_last() const { return trailing_slash_ || !HasAny(flags_, WalkFlags::kNoFollow); }
+  bool follows_last() const { return needs_directory_ || !HasAny(flags_, WalkFlags::kNoFollow); }
   // Goes on with the link's target instead of last(); then ToLast() again.
   Result<void> FollowLink(const Path& link, bool is_last);
 
