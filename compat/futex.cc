@@ -15,7 +15,9 @@ Result<FutexKey> MakeFutexKey(Task& task, uint64_t address, bool shared) {
       return FutexKey{mapping->object.get(),
                       mapping->object_offset + (address - mapping->range.base)};
   }
-  return FutexKey{&task.region(), address};
+  // A wake-up without FUTEX_PRIVATE_FLAG does not reach those who waited with it, nor the other way
+  // round.
+  return FutexKey{&task.region(), address | (shared ? 1 : 0)};
 }
 
 namespace {

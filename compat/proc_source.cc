@@ -27,6 +27,8 @@ Result<Member> FindMember(ProcId id) {
     if (!member.group) return Errno::kESRCH;
     if (id.tid != 0) {
       Task* task = pids.FindTask(id.tid);
+      // A leader that has ended before its threads stays in sight.
+      if (!task && id.tid == id.pid) return member;
       if (!task || &task->group() != member.group.get()) return Errno::kESRCH;
       member.task = RefPtr<Task>(task);
       return member;
@@ -163,7 +165,7 @@ class KernelProcSource final : public vfs::ProcSource {
     ThreadGroup& group = *member.group;
     ProcFacts facts;
     facts.pid = id.number();
-    facts.start_time = group.start_time() - Kernel::Get().boot_time();
+    facts.start_time = group.start_time() + (hal::BoottimeNow() - hal::MonotonicNow());
     TRY(FillTree(group, facts));
     if (facts.state != 'Z')
       FillUsage(id.tid && member.task ? member.task->usage() : group.usage(), facts);
@@ -341,7 +343,7 @@ class KernelProcSource final : public vfs::ProcSource {
 vfs::SystemFacts KernelProcSource::System() {
   Kernel& kernel = Kernel::Get();
   vfs::SystemFacts facts;
-  facts.uptime = hal::MonotonicNow() - kernel.boot_time();
+  facts.uptime = hal::BoottimeNow();
   facts.boot_realtime = hal::RealtimeNow() - facts.uptime;
   facts.forks = kernel.forks.load();
   facts.threads = kernel.threads.load();

@@ -53,6 +53,7 @@ void Task::DeliverSignals() {
     }
     return;
   }
+  if (IsOutOfReach(group, info)) return;
   switch (DefaultActionOf(signo)) {
     case DefaultAction::kIgnore:
     case DefaultAction::kContinue:

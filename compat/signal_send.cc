@@ -44,17 +44,10 @@ bool IsIgnored(ThreadGroup& group, Task* target, const SigInfo& info, Force forc
     REQUIRES(group.signal_lock) {
   Task* judge = target ? target : (group.leader ? group.leader : group.tasks.front());
   if (!judge) return true;
-  const SignalAction action = group.actions->Get(info.signo);
-  // pid 1 is out of reach of other processes' default actions (pid_namespaces(7)). What it does to
-  // itself counts, so that a program run alone in a container ends as it would outside.
-  if (group.unkillable.load() && force == Force::kNo && action.handler == kSigDfl) {
-    const bool from_other =
-        (info.code == kSiUser || info.code == kSiTkill || info.code == kSiQueue) &&
-        info.pid() != group.pid();
-    if (from_other || kStopSignals.Has(info.signo)) return true;
-  }
   const TaskSignals& state = judge->signal_state();
   if (state.mask.Has(info.signo) || state.real_mask.Has(info.signo)) return false;
+  const SignalAction action = group.actions->Get(info.signo);
+  if (force == Force::kNo && action.handler == kSigDfl && IsOutOfReach(group, info)) return true;
   return action.Ignores(info.signo);
 }
 
@@ -88,6 +81,17 @@ Result<void> Enqueue(ThreadGroup& group, Task* target, const SigInfo& info,
 }
 
 }  // namespace
+
+// pid 1 is out of reach of other processes' default actions (pid_namespaces(7)). What it does to
+// itself counts, so that a program run alone in a container ends as it would outside; so does what
+// the launcher sends, which has no sender's number.
+bool IsOutOfReach(ThreadGroup& group, const SigInfo& info) {
+  if (!group.unkillable.load()) return false;
+  const bool from_process =
+      info.code == kSiUser || info.code == kSiTkill || info.code == kSiQueue;
+  const bool from_other = from_process && info.pid() != group.pid() && info.pid() != 0;
+  return from_other || kStopSignals.Has(info.signo);
+}
 
 Result<void> SendLocked(ThreadGroup& group, Task* target, const SigInfo& info, Force force,
                         RefPtr<PosixTimer> timer) {

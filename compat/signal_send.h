@@ -18,6 +18,9 @@ Result<void> SendLocked(ThreadGroup& group, Task* target, const SigInfo& info,
 // To all of a process group, from the kernel.
 void SendToProcessGroup(ProcessGroup& group, const SigInfo& info) REQUIRES(Kernel::Get().lock());
 
+// Whether |group| is pid 1 and a default action for |info| would not be taken.
+bool IsOutOfReach(ThreadGroup& group, const SigInfo& info);
+
 // siginfo of kill(2) and tgkill(2).
 SigInfo InfoFrom(Task& sender, int signo, int32_t code);
 // May |sender| signal |target| (kill(2))? EPERM. |signo| 0 asks only.

@@ -63,7 +63,9 @@ SyscallResult sys_clone3(Task& task, UserAddr arguments, size_t size) {
     if (TRY(task.memory().Read(from.at(at))) != std::byte{}) return Errno::kE2BIG;
   }
   constexpr uint64_t kSignalMask = 0xff;
-  if ((args.flags & (kSignalMask & ~kCloneNewTime)) || (args.flags & kCloneDetached))
+  constexpr uint64_t kKnown = 0x7'ffff'ffff;
+  if ((args.flags & (kSignalMask & ~kCloneNewTime)) || (args.flags & kCloneDetached) ||
+      (args.flags & ~kKnown))
     return Errno::kEINVAL;
   if (args.exit_signal & ~kSignalMask || args.exit_signal > 64) return Errno::kEINVAL;
   if ((args.flags & (kCloneThread | kCloneParent)) && args.exit_signal) return Errno::kEINVAL;

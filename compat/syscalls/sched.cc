@@ -145,8 +145,10 @@ SyscallResult sys_sched_setattr(Task& task, int32_t tid, UserAddr attributes, ui
   if (attributes.address == 0 || flags != 0) return Errno::kEINVAL;
   const UserPtr<const SchedAttr> from(attributes.address);
   const uint32_t size = TRY(task.memory().Read(from.as<const uint32_t>()));
-  if (size != 0 && size < kAttrSize) return Errno::kEINVAL;
-  if (size > hal::kPageSize) return Errno::kE2BIG;
+  if ((size != 0 && size < kAttrSize) || size > hal::kPageSize) {
+    TRY(task.memory().Write(UserPtr<uint32_t>(attributes.address), kAttrSize));
+    return Errno::kE2BIG;
+  }
   const SchedAttr wanted = TRY(task.memory().Read(from));
   if (wanted.policy == uint32_t(kDeadline)) return Errno::kEPERM;
   const auto other = TRY(FindTask(task, tid));

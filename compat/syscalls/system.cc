@@ -63,7 +63,8 @@ SyscallResult sys_setdomainname(Task& task, UserPtr<const char> name, int32_t le
 
 SyscallResult sys_sysinfo(Task& task, UserAddr info) {
   Sysinfo out = {};
-  out.uptime = (hal::MonotonicNow() - task.kernel().boot_time()) / hal::kSecond;
+  // The machine's, as CLOCK_BOOTTIME has it, which programs read without a system call.
+  out.uptime = hal::BoottimeNow() / hal::kSecond;
   out.total_ram = hal::TotalRam();
   out.free_ram = out.total_ram - std::min(out.total_ram, hal::CommittedRam());
   out.processes = uint16_t(task.kernel().threads.load());

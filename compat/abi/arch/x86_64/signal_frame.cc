@@ -99,6 +99,8 @@ Result<void> PushSignalFrame(Task& task, int signo, const SigInfo& info,
   out.info = info;
   TRY(memory.Write(UserPtr<RtSigFrame>(frame), out));
 
+  // Handlers start with a fresh vector state, whatever was going on.
+  hal::ResetVectorState();
   r.rdi = uint64_t(signo);
   r.rax = 0;
   r.rsi = frame + offsetof(RtSigFrame, info);
