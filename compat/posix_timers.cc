@@ -51,6 +51,14 @@ bool PosixTimer::counts_cpu_time() const {
   return clock_ == kClockProcessCpu || clock_ == kClockVirtual || clock_ < 0;
 }
 
+// Only a process's own threads can tell exactly how much time they have used: those that run are
+// asked to look (PosixTimers::CheckCpuTimers).
+void DemandClockCheck(ThreadGroup& group) {
+  MutexLock lock(group.signal_lock);
+  for (Task& task : group.tasks)
+    if (task.state.load(std::memory_order_relaxed) == 'R') task.Demand(Task::kAttendClock);
+}
+
 Nanoseconds PosixTimer::Now() const {
   if (clock_ == kClockVirtual) return group_->cpu_times().user;
   if (clock_ == kClockProcessCpu) {
@@ -73,7 +81,8 @@ void PosixTimer::Schedule() {
   // The time can be reached no sooner than with all threads running.
   const Nanoseconds left = value_.at - Now();
   const int threads = std::max(group_->thread_count(), 1);
-  Arm({hal::MonotonicNow() + std::max(left / threads, kCpuResolution)});
+  patience_ = std::max(left / threads, kCpuResolution);
+  Arm({hal::MonotonicNow() + patience_});
 }
 
 void PosixTimer::Forward(Nanoseconds now) {
@@ -91,11 +100,28 @@ void PosixTimer::OnDeadline() {
   PosixTimers& timers = group_->timers();
   MutexLock lock(timers.lock_);
   if (deleted_ || value_.at == 0) return;
+  if (counts_cpu_time()) {
+    // While nobody runs there is nothing to see, and less and less reason to look.
+    constexpr Nanoseconds kMostPatience = 100'000'000;
+    DemandClockCheck(*group_);
+    if (patience_ < kMostPatience) patience_ *= 2;
+    Arm({hal::MonotonicNow() + patience_});
+    return;
+  }
   if (value_.at > Now()) {
     Schedule();
     return;
   }
   Expire(*group_);
+}
+
+void PosixTimer::CheckCpuTime() {
+  if (!counts_cpu_time() || value_.at == 0 || queued_ || event_.notify == kSigEvNone) return;
+  if (value_.at > Now()) {
+    Schedule();
+  } else {
+    Expire(*group_);
+  }
 }
 
 void PosixTimer::Expire(ThreadGroup& group) {
@@ -112,21 +138,26 @@ void PosixTimer::Expire(ThreadGroup& group) {
   SigInfo info = SigInfo::Make(event_.signo, kSiTimer);
   info.SetTimer(id_, 0);
   info.SetValue(event_.value);
-  MutexLock lock(group.signal_lock);
-  Task* target = nullptr;
-  if (event_.notify == kSigEvThreadId) {
-    for (Task& task : group.tasks)
-      if (task.tid() == event_.tid) target = &task;
-    if (!target) return;
-  }
-  queued_ = SendLocked(group, target, info, Force::kNo, RefPtr<PosixTimer>(this)).ok();
-  // An ignored signal is never taken: the timer goes on by itself.
-  const SignalQueue& queue = target ? target->signal_state().queue : group.shared_queue;
-  if (!queued_ || !queue.pending().Has(event_.signo)) {
-    queued_ = false;
+  if (!Queue(group, info)) {
+    // An ignored signal is never taken: the timer goes on by itself.
     Forward(Now());
     Schedule();
   }
+}
+
+// True if it is pending now, and will be delivered.
+bool PosixTimer::Queue(ThreadGroup& group, const SigInfo& info) {
+  MutexLock lock(group.signal_lock);
+  Task* target = nullptr;
+  if (event_.notify & kSigEvThreadId) {
+    for (Task& task : group.tasks)
+      if (task.tid() == event_.tid) target = &task;
+    if (!target) return false;
+  }
+  queued_ = SendLocked(group, target, info, Force::kNo, RefPtr<PosixTimer>(this)).ok();
+  const SignalQueue& queue = target ? target->signal_state().queue : group.shared_queue;
+  queued_ = queued_ && queue.pending().Has(event_.signo);
+  return queued_;
 }
 
 void PosixTimer::OnDelivered(SigInfo& info) {
@@ -149,7 +180,32 @@ class CpuLimitWatch final : public DeadlineCallback {
   ~CpuLimitWatch() { Cancel(); }
   void Start() { Arm({hal::MonotonicNow() + kCpuResolution}); }
 
+  // By one of the process's own threads.
+  void Check(ThreadGroup& group) {
+    const LimitValue limit = group.limits().Get(Limit::kCpu);
+    if (limit.soft == kUnlimited) return Arm(hal::Deadline::Never());
+    const hal::CpuTimes times = group.cpu_times();
+    const Nanoseconds used = times.user + times.system;
+    const uint64_t seconds = uint64_t(used / hal::kSecond);
+    if (limit.hard != kUnlimited && seconds >= limit.hard) {
+      static_cast<void>(SendToGroup(group, SigInfo::Make(kSigKill, kSiKernel)));
+      return;
+    }
+    if (seconds >= NextWarning(limit)) {
+      warned_ = seconds;
+      static_cast<void>(SendToGroup(group, SigInfo::Make(kSigXcpu, kSiKernel)));
+    }
+    const Nanoseconds target =
+        int64_t(std::min<uint64_t>(NextWarning(limit), uint64_t(INT64_MAX / hal::kSecond)));
+    const Nanoseconds left = target * hal::kSecond - used;
+    const int threads = std::max(group.thread_count(), 1);
+    Arm({hal::MonotonicNow() + std::max(left / threads, kCpuResolution)});
+  }
+
  private:
+  uint64_t NextWarning(const LimitValue& limit) const {
+    return std::max(limit.soft, warned_ ? warned_ + 1 : 0);
+  }
   void OnDeadline() override {
     RefPtr<ThreadGroup> group;
     {
@@ -157,25 +213,9 @@ class CpuLimitWatch final : public DeadlineCallback {
       group = RefPtr<ThreadGroup>(Kernel::Get().pids().FindGroup(pid_));
     }
     if (!group) return;
-    const LimitValue limit = group->limits().Get(Limit::kCpu);
-    if (limit.soft == kUnlimited) return;
-    const hal::CpuTimes times = group->cpu_times();
-    const Nanoseconds used = times.user + times.system;
-    const uint64_t seconds = uint64_t(used / hal::kSecond);
-    if (limit.hard != kUnlimited && seconds >= limit.hard) {
-      static_cast<void>(SendToGroup(*group, SigInfo::Make(kSigKill, kSiKernel)));
-      return;
-    }
-    const uint64_t next = std::max(limit.soft, warned_ ? warned_ + 1 : 0);
-    if (seconds >= next) {
-      warned_ = seconds;
-      static_cast<void>(SendToGroup(*group, SigInfo::Make(kSigXcpu, kSiKernel)));
-    }
-    const Nanoseconds target = int64_t(std::min<uint64_t>(
-        std::max(limit.soft, warned_ ? warned_ + 1 : 0), uint64_t(INT64_MAX / hal::kSecond)));
-    const Nanoseconds left = target * hal::kSecond - used;
-    const int threads = std::max(group->thread_count(), 1);
-    Arm({hal::MonotonicNow() + std::max(left / threads, kCpuResolution)});
+    DemandClockCheck(*group);
+    constexpr Nanoseconds kAgain = 50'000'000;
+    Arm({hal::MonotonicNow() + kAgain});
   }
   const int32_t pid_;
   uint64_t warned_ = 0;
@@ -226,6 +266,15 @@ void PosixTimers::Remove(PosixTimer& timer) {
   MutexLock lock(group.signal_lock);
   group.shared_queue.DiscardTimer(timer);
   for (Task& task : group.tasks) task.signal_state().queue.DiscardTimer(timer);
+}
+
+void PosixTimers::CheckCpuTimers(ThreadGroup& group) {
+  MutexLock lock(lock_);
+  for (RefPtr<PosixTimer>& timer : intervals_)
+    if (timer) timer->CheckCpuTime();
+  for (RefPtr<PosixTimer>& timer : timers_)
+    if (timer) timer->CheckCpuTime();
+  if (cpu_limit_) cpu_limit_->Check(group);
 }
 
 TimerValue PosixTimers::Remaining(PosixTimer& timer) {

@@ -44,6 +44,9 @@ class PosixTimer final : public RefCounted<PosixTimer>, public DeadlineCallback 
   // Sets the alarm for value_.at.
   void Schedule();
   void Expire(ThreadGroup& group);
+  bool Queue(ThreadGroup& group, const abi::SigInfo& info);
+  // For CPU clocks, by one of the process's own threads.
+  void CheckCpuTime();
   // Adds what it missed up to |now| to the overrun and moves value_.at into the future.
   void Forward(hal::Nanoseconds now);
 
@@ -56,6 +59,7 @@ class PosixTimer final : public RefCounted<PosixTimer>, public DeadlineCallback 
   int64_t overrun_ = 0;       // since the last delivery
   int32_t last_overrun_ = 0;  // timer_getoverrun
   bool queued_ = false;
+  hal::Nanoseconds patience_ = 0;  // CPU clocks: until the process's threads are asked again
 };
 
 // The timers of a process.
@@ -79,6 +83,8 @@ class PosixTimers {
   TimerValue GetInterval(int which) EXCLUDES(lock_);
   // RLIMIT_CPU changed, or a process starts with one.
   Result<void> WatchCpuLimit(ThreadGroup& group) EXCLUDES(lock_);
+  // Task::kAttendClock: whether timers on the process's CPU time have expired.
+  void CheckCpuTimers(ThreadGroup& group) EXCLUDES(lock_);
   // exec deletes the POSIX timers; exit all.
   void DeletePosix() EXCLUDES(lock_);
   void DeleteAll() EXCLUDES(lock_);

@@ -1,6 +1,7 @@
 #include "compat/abi/arch.h"
 #include "compat/exec.h"
 #include "compat/exit.h"
+#include "compat/posix_timers.h"
 #include "compat/signal_send.h"
 #include "compat/strace.h"
 #include "compat/syscall_table.h"
@@ -36,12 +37,13 @@ void Task::Loop() {
   for (;;) {
     // The last steps to the guest: nothing may be wanted of us. A demand that comes later kicks
     // Run() back.
-    if (HasPendingSignal()) [[unlikely]] {
+    if (attention_.load(std::memory_order_acquire) != 0) [[unlikely]] {
       if (!Attend()) break;
     }
     const hal::Trap trap = hal::Run();
     if (trap.kind == hal::TrapKind::kSyscall) [[likely]] {
-      if (!HandleSyscall()) [[unlikely]] return;
+      if (!HandleSyscall()) [[unlikely]]
+        return;
     } else {
       HandleFault(trap);
     }
@@ -57,10 +59,13 @@ bool Task::HandleSyscall() {
   for (size_t i = 0; i < args.size(); i++) args[i] = r.argument(int(i));
   syscall_number = int64_t(number);
   const bool trace = kernel().strace();
-  if (trace) [[unlikely]] StraceEnter(*this, number, args);
+  if (trace) [[unlikely]]
+    StraceEnter(*this, number, args);
   const SyscallResult result = Dispatch(*this, number, args);
-  if (!result.ok() && result.error() == kThreadMoved) [[unlikely]] return false;
-  if (trace) [[unlikely]] StraceExit(*this, number, args, result);
+  if (!result.ok() && result.error() == kThreadMoved) [[unlikely]]
+    return false;
+  if (trace) [[unlikely]]
+    StraceExit(*this, number, args, result);
   if (result.ok()) [[likely]] {
     r.set_return_value(result.value());
   } else if (syscall_number < 0) {
@@ -74,8 +79,7 @@ bool Task::HandleSyscall() {
   }
   if (local_work_) [[unlikely]] {
     const bool interrupted =
-        !result.ok() &&
-        (result.error() >= Errno::kRestartSys || result.error() == Errno::kEINTR);
+        !result.ok() && (result.error() >= Errno::kRestartSys || result.error() == Errno::kEINTR);
     FinishSyscall(interrupted);
   }
   syscall_number = -1;
@@ -147,6 +151,11 @@ bool Task::Attend() {
     const uint32_t wanted = attention_.load(std::memory_order_acquire);
     if (wanted == 0) return true;
     if (wanted & kAttendExit) return false;
+    if (wanted & kAttendClock) {
+      attention_.fetch_and(~kAttendClock, std::memory_order_acq_rel);
+      group_->timers().CheckCpuTimers(*group_);
+      continue;
+    }
     DeliverSignals();
   }
 }

@@ -250,9 +250,11 @@ Usage Task::usage() {
   Usage usage;
   usage.user = times.user;
   usage.system = times.system;
-  usage.minor_faults = minor_faults.load(std::memory_order_relaxed);
-  usage.major_faults = major_faults.load(std::memory_order_relaxed);
-  usage.voluntary_switches = voluntary_switches.load(std::memory_order_relaxed);
+  usage.minor_faults = minor_faults.load(std::memory_order_relaxed) + times.minor_faults;
+  usage.major_faults = major_faults.load(std::memory_order_relaxed) + times.major_faults;
+  usage.voluntary_switches =
+      std::max(voluntary_switches.load(std::memory_order_relaxed), times.voluntary_switches);
+  usage.involuntary_switches = times.involuntary_switches;
   return usage;
 }
 

@@ -87,7 +87,9 @@ class Task final : public Thread, public ListNode<TaskListTag> {
   enum class Pause : uint8_t { kAwake, kTimedOut, kInterrupted };
   Pause ParkFor(hal::Deadline deadline);
   // A signal is waiting to be delivered, or the task must end: blocking calls give up.
-  bool HasPendingSignal() { return attention_.load(std::memory_order_acquire) != 0; }
+  bool HasPendingSignal() {
+    return (attention_.load(std::memory_order_acquire) & ~kAttendClock) != 0;
+  }
   bool MustExit() const { return attention_.load(std::memory_order_acquire) & kAttendExit; }
   // Remembers how to go on; return its result from the system call.
   Errno RestartWith(SyscallResult (*resume)(Task&, const RestartState&),
@@ -114,6 +116,8 @@ class Task final : public Thread, public ListNode<TaskListTag> {
   // ---- What makes the run loop stop on its way to the guest. Any thread may set bits; it must
   // Kick() too.
   static constexpr uint32_t kAttendSignal = 1, kAttendExit = 2, kAttendStop = 4;
+  // CPU timers want to be looked at; no reason to give up a wait.
+  static constexpr uint32_t kAttendClock = 8;
   void Demand(uint32_t bits) {
     attention_.fetch_or(bits, std::memory_order_acq_rel);
     Kick();

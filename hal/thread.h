@@ -33,10 +33,22 @@ unsigned CurrentCpu();
 unsigned CpuCount();
 
 struct CpuTimes {
-  Nanoseconds user;
-  Nanoseconds system;
+  Nanoseconds user = 0;
+  Nanoseconds system = 0;
+  // Known for the caller only, and 0 where the machine does not count.
+  uint64_t minor_faults = 0, major_faults = 0;
+  uint64_t voluntary_switches = 0, involuntary_switches = 0;
+  void Add(const CpuTimes& other) {
+    user += other.user;
+    system += other.system;
+    minor_faults += other.minor_faults;
+    major_faults += other.major_faults;
+    voluntary_switches += other.voluntary_switches;
+    involuntary_switches += other.involuntary_switches;
+  }
 };
-// CPU time used so far. The split may be estimated for threads other than the caller.
+// CPU time used so far. For threads other than the caller the split, and how the time of one
+// address space's threads divides among them, may be estimated.
 CpuTimes ThreadCpuTimes(const Thread& thread);
 
 // ---- Sleeping. The one blocking primitive: sleeps while |word| holds |expected|; may wake

@@ -143,6 +143,11 @@ void Carrier::AdoptFirstThread(Thread& thread) {
   threads_.PushBack(thread);
 }
 
+size_t Carrier::thread_count() {
+  HostLock lock(lock_);
+  return threads_.CountSlow();
+}
+
 void Carrier::RemoveThread(Thread& thread) {
   HostLock lock(lock_);
   thread.Unlink();

@@ -79,6 +79,7 @@ class Carrier final : public AddressSpace {
   void RemoveThread(Thread& thread);
   // fork's child: slot 0 is its first thread's.
   void AdoptFirstThread(Thread& thread);
+  size_t thread_count();
   bool has_pending_work() const { return pending_work_.load(std::memory_order_seq_cst); }
   void DoPendingWork();
   Thread* first_thread = nullptr;  // a blank carrier's, until it is started

@@ -1,5 +1,6 @@
 #include "hal/thread.h"
 
+#include <algorithm>
 #include <cstddef>
 
 #include "hal/trap_x86_64/host_call.h"
@@ -261,16 +262,27 @@ CpuTimes ThreadCpuTimes(const Thread& thread) {
     } usage = {};
     constexpr int kRusageThread = 1;
     HostCall(HostNumber::kGetrusage, kRusageThread, &usage);
+    enum { kMinorFaults = 4, kMajorFaults = 5, kVoluntary = 12, kInvoluntary = 13 };
     return {usage.user_s * kSecond + usage.user_us * 1000,
-            usage.system_s * kSecond + usage.system_us * 1000};
+            usage.system_s * kSecond + usage.system_us * 1000,
+            uint64_t(usage.rest[kMinorFaults]),
+            uint64_t(usage.rest[kMajorFaults]),
+            uint64_t(usage.rest[kVoluntary]),
+            uint64_t(usage.rest[kInvoluntary])};
   }
   struct {
     int64_t seconds, nanoseconds;
   } time = {};
-  const int clock =
-      int(~uint32_t(thread.host_tid) << 3 | 6);  // CPUCLOCK_PERTHREAD | CPUCLOCK_SCHED
-  if (HostCall(HostNumber::kClockGettime, clock, &time) < 0) return {};
-  return {time.seconds * kSecond + time.nanoseconds, 0};
+  const auto read = [&](int32_t id, int kind) {
+    return HostCall(HostNumber::kClockGettime, int(~uint32_t(id) << 3 | uint32_t(kind)), &time) >=
+           0;
+  };
+  constexpr int kProcess = 2, kThread = 6;  // CPUCLOCK_SCHED, and CPUCLOCK_PERTHREAD
+  if (read(thread.host_tid, kThread)) return {time.seconds * kSecond + time.nanoseconds, 0};
+  // The host shows threads of other processes only together.
+  if (!thread.space || !read(thread.host_pid, kProcess)) return {};
+  const int64_t threads = std::max<int64_t>(AsCarrier(*thread.space).thread_count(), 1);
+  return {(time.seconds * kSecond + time.nanoseconds) / threads, 0};
 }
 
 WaitOutcome WaitOnWord(const std::atomic<uint32_t>& word, uint32_t expected, Deadline deadline) {

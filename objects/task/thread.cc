@@ -67,8 +67,7 @@ void Thread::Run(bool moved) {
   hal::Thread* const successor = std::exchange(successor_, nullptr);
   {
     MutexLock lock(machine_lock_);
-    ended_times_.user += used.user;
-    ended_times_.system += used.system;
+    ended_times_.Add(used);
     machine_ = successor;
     // A kick that the old thread has not answered is the new one's.
     if (successor) hal::Kick(*successor);
@@ -107,9 +106,7 @@ hal::CpuTimes Thread::cpu_times() {
   MutexLock lock(machine_lock_);
   hal::CpuTimes times = ended_times_;
   if (machine_) {
-    const hal::CpuTimes now = hal::ThreadCpuTimes(*machine_);
-    times.user += now.user;
-    times.system += now.system;
+    times.Add(hal::ThreadCpuTimes(*machine_));
   }
   return times;
 }
