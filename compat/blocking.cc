@@ -58,6 +58,8 @@ Result<size_t> WriteFile(Task& task, vfs::FileDescription& file, vfs::DataSource
     if (total != 0) return total;
     return error;
   };
+  const hal::Nanoseconds started =
+      file.kind() == vfs::FileDescription::Kind::kSocket ? hal::MonotonicNow() : 0;
   for (;;) {
     const size_t before = source.remaining();
     const auto written = file.Write(source);
@@ -69,8 +71,9 @@ Result<size_t> WriteFile(Task& task, vfs::FileDescription& file, vfs::DataSource
       continue;
     }
     if (written.error() != Errno::kEAGAIN || nonblocking) return give_up(written.error());
-    const auto waited = task.WaitFor(file, file.write_signals(), hal::Deadline::Never());
-    if (!waited.ok()) return give_up(waited.error());
+    const auto waited = task.WaitFor(file, file.write_signals(), file.write_deadline(started));
+    if (!waited.ok())
+      return give_up(waited.error() == Errno::kETIMEDOUT ? Errno::kEAGAIN : waited.error());
   }
 }
 

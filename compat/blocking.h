@@ -41,6 +41,9 @@ class LimitedSource final : public vfs::DataSource {
     limit_ -= taken;
     return taken;
   }
+  Result<size_t> Peek(std::span<std::byte> bytes) override {
+    return source_.Peek(bytes.first(std::min(bytes.size(), limit_)));
+  }
 
  private:
   vfs::DataSource& source_;

@@ -85,6 +85,16 @@ Result<size_t> UserSource::Take(std::span<std::byte> bytes) {
                       });
 }
 
+Result<size_t> UserSource::Peek(std::span<std::byte> bytes) {
+  const auto vectors = vectors_;
+  const size_t done = done_in_vector_, left = remaining_;
+  auto taken = Take(bytes);
+  vectors_ = vectors;
+  done_in_vector_ = done;
+  remaining_ = left;
+  return taken;
+}
+
 Result<Vector<abi::Iovec>> ReadIovecs(UserMemory memory, UserPtr<const abi::Iovec> vectors,
                                       size_t count) {
   if (count > kIovMax) return Errno::kEINVAL;

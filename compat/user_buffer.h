@@ -32,6 +32,7 @@ class UserSource final : public vfs::DataSource {
   UserSource(UserMemory memory, std::span<const abi::Iovec> vectors);
   size_t remaining() const override { return remaining_; }
   Result<size_t> Take(std::span<std::byte> bytes) override;
+  Result<size_t> Peek(std::span<std::byte> bytes) override;
 
  private:
   UserMemory memory_;

@@ -24,6 +24,8 @@ class DataSource {
  public:
   virtual size_t remaining() const = 0;
   virtual Result<size_t> Take(std::span<std::byte> bytes) = 0;
+  // The same bytes again with the next call: for files that must know them to say kEAGAIN.
+  virtual Result<size_t> Peek(std::span<std::byte> bytes) = 0;
 
  protected:
   ~DataSource() = default;
@@ -66,6 +68,7 @@ class SpanSource final : public DataSource {
     span_ = span_.subspan(size);
     return size;
   }
+  Result<size_t> Peek(std::span<std::byte> bytes) override { return SpanSource(*this).Take(bytes); }
 
  private:
   std::span<const std::byte> span_;

@@ -29,13 +29,15 @@ class EventFd final : public FileDescription {
     if (source.remaining() < sizeof(uint64_t)) return Errno::kEINVAL;
     MutexLock lock(lock_);
     uint64_t value = 0;
-    const size_t done = TRY(source.Take(std::as_writable_bytes(std::span(&value, 1))));
-    if (done < sizeof(value)) return Errno::kEFAULT;
+    const auto bytes = std::as_writable_bytes(std::span(&value, 1));
+    if (TRY(source.Peek(bytes)) < sizeof(value)) return Errno::kEFAULT;
     if (value == UINT64_MAX) return Errno::kEINVAL;
     if (UINT64_MAX - 1 - count_ < value) return Errno::kEAGAIN;
+    if (TRY(source.Take(bytes)) < sizeof(value)) return Errno::kEFAULT;
+    if (UINT64_MAX - 1 - count_ < value) return Errno::kEAGAIN;  // changed by another thread
     count_ += value;
     Refresh(Signals::kReadable);
-    return done;
+    return sizeof(value);
   }
 
  private:

@@ -68,6 +68,10 @@ class FileDescription : public KernelObject {
     return hal::Deadline::Never();
   }
   virtual Result<size_t> ReadExpired(DataSink&) { return 0; }
+  // The same for a write (SO_SNDTIMEO), which then fails with kEAGAIN.
+  virtual hal::Deadline write_deadline(hal::Nanoseconds /*started*/) {
+    return hal::Deadline::Never();
+  }
   // False for files that are always ready: poll says so, epoll refuses them (EPERM).
   virtual bool can_wait() const { return true; }
   // close(2) of one descriptor of process |owner| (POSIX locks, dnotify); the last close is

@@ -55,10 +55,9 @@ Result<size_t> PipeBuffer::Write(DataSource& source, bool packets) {
     PipeSlot& last = SlotAt(head_ - 1);
     const size_t end = last.offset + last.size;
     if (!last.is_packet && !last.is_shared && end + odd <= PipePage::kSize) {
-      const size_t taken = TRY(source.Take({last.page->data() + end, odd}));
-      last.size += uint32_t(taken);
-      done = taken;
-      if (taken < odd) return done;
+      if (TRY(source.Take({last.page->data() + end, odd})) < odd) return Errno::kEFAULT;
+      last.size += uint32_t(odd);
+      done = odd;
     }
   }
   while (source.remaining() != 0 && !full()) {
@@ -70,16 +69,16 @@ Result<size_t> PipeBuffer::Write(DataSource& source, bool packets) {
     PipeSlot slot{std::move(page).value()};
     const size_t wanted = std::min(source.remaining(), PipePage::kSize);
     auto taken = source.Take({slot.page->data(), wanted});
-    if (!taken.ok() || taken.value() == 0) {
+    // A page that a fault cut short does not count at all, as on Linux.
+    if (!taken.ok() || taken.value() < wanted) {
       if (spare_count_ < kMaxSpares) spares_[spare_count_++] = std::move(slot.page);
-      if (done > 0 || taken.ok()) break;
-      return taken.error();
+      if (done > 0) break;
+      return taken.ok() ? Errno::kEFAULT : taken.error();
     }
-    slot.size = uint32_t(taken.value());
+    slot.size = uint32_t(wanted);
     slot.is_packet = packets;
     SlotAt(head_++) = std::move(slot);
-    done += taken.value();
-    if (taken.value() < wanted) break;
+    done += wanted;
   }
   return done;
 }

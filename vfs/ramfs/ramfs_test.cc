@@ -35,6 +35,9 @@ class FaultingSource final : public DataSource {
     claimed_ -= count;
     return count;
   }
+  Result<size_t> Peek(std::span<std::byte> bytes) override {
+    return FaultingSource(*this).Take(bytes);
+  }
 
  private:
   size_t good_, claimed_;

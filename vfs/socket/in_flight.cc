@@ -143,6 +143,7 @@ void InFlight::Collect() {
       ForEachHolder(*s, [&garbage](UnixSocket& holder) {
         MutexLock lock(holder.lock_);
         garbage.TakeAll(holder.queue_);
+        holder.queued_with_files_.store(0);
         if (holder.state_ != UnixSocket::State::kListening) holder.queue_length_ = 0;
       });
     }

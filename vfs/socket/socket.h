@@ -101,9 +101,22 @@ class Socket : public FileDescription {
   // kEINPROGRESS).
   virtual hal::Nanoseconds receive_timeout() const = 0;
   virtual hal::Nanoseconds send_timeout() const = 0;
+  hal::Deadline read_deadline(hal::Nanoseconds started) final {
+    return DeadlineAfter(started, receive_timeout());
+  }
+  hal::Deadline write_deadline(hal::Nanoseconds started) final {
+    return DeadlineAfter(started, send_timeout());
+  }
+  Result<size_t> ReadExpired(DataSink&) final { return Errno::kEAGAIN; }
 
  protected:
   using FileDescription::FileDescription;
+
+ private:
+  static hal::Deadline DeadlineAfter(hal::Nanoseconds started, hal::Nanoseconds timeout) {
+    if (timeout == 0) return hal::Deadline::Never();
+    return {timeout < INT64_MAX - started ? started + timeout : INT64_MAX};
+  }
 };
 
 struct SocketPair {

@@ -268,6 +268,7 @@ Result<void> UnixSocket::ConnectDatagram(const SocketAddress& address,
       // What the old peer had sent is gone with it.
       dropped.TakeAll(queue_);
       queue_length_ = 0;
+      queued_with_files_.store(0);
     }
     Refresh();
   }

@@ -130,6 +130,7 @@ class UnixSocket final : public Socket, public ListNode<> {
   UnixMessageList queue_ GUARDED_BY(lock_);
   IntrusiveList<UnixSocket> pending_ GUARDED_BY(lock_);  // each holds a reference
   uint32_t queue_length_ GUARDED_BY(lock_) = 0;
+  std::atomic<uint32_t> queued_with_files_{0};
   uint32_t backlog_ GUARDED_BY(lock_) = 10;  // net.unix.max_dgram_qlen, or listen()'s
   Vector<RefPtr<UnixSocket>> waiters_ GUARDED_BY(lock_);
   bool waits_for_peer_ GUARDED_BY(lock_) = false;  // its last send found the receiver's queue full

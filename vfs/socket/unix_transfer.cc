@@ -52,6 +52,7 @@ Result<OwnPtr<UnixMessage>> UnixSocket::NewMessage(size_t size,
 Result<void> UnixSocket::EnqueueLocked(OwnPtr<UnixMessage>& message) {
   if (closed_) return is_datagram() ? Errno::kECONNREFUSED : Errno::kEPIPE;
   if (shutdown_ & kNoReceive) return Errno::kEPIPE;
+  if (!message->files.empty()) queued_with_files_++;
   queue_.PushBack(*message.release());
   queue_length_++;
   Refresh(Signals::kReadable);
@@ -91,12 +92,12 @@ Result<size_t> UnixSocket::SendStream(SendMessage& message, const PeerCredential
     }
     OwnPtr<UnixMessage> piece = std::move(made).value();
     auto taken = message.data.Take({piece->bytes.get(), size});
-    if (!taken.ok() || taken.value() == 0) {
+    // A piece that a fault cut short does not count at all, as on Linux.
+    if (!taken.ok() || taken.value() < size) {
       Uncharge(piece->charge);
-      if (done > 0 || taken.ok()) break;
-      return taken.error();
+      if (done > 0) break;
+      return Errno::kEFAULT;
     }
-    piece->size = taken.value();
     if (done == 0) piece->files = std::move(message.files);
     if (auto queued = peer->Enqueue(piece); !queued.ok()) {
       Uncharge(piece->charge);
@@ -104,8 +105,7 @@ Result<size_t> UnixSocket::SendStream(SendMessage& message, const PeerCredential
       message.files = std::move(piece->files);
       return queued.error();
     }
-    done += taken.value();
-    if (taken.value() < size) break;
+    done += size;
   }
   return done;
 }
@@ -210,6 +210,7 @@ Result<void> UnixSocket::TakeAncillary(ReceiveMessage& out, UnixMessage& message
   if (pass_credentials_.load()) out.credentials = message.credentials;
   if (message.from) out.address = message.from->address();
   if (message.files.empty()) return {};
+  if (!peek) queued_with_files_--;
   if (peek) {
     for (const Handle& file : message.files) TRY(out.files.PushBack(TRY(file.Duplicate())));
   } else {
@@ -288,9 +289,11 @@ Result<size_t> UnixSocket::ReceiveRecord(Receiving& receiving) {
     faulted = !given.ok() || given.value() < wanted;
     if (given.ok()) copied = given.value();
   }
-  if (!peek && receiving.may_take_files) LandFiles(*message);
   if (!faulted) {
+    if (!peek && receiving.may_take_files) LandFiles(*message);
     TRY(TakeAncillary(out, *message, peek));
+  } else if (!peek && !message->files.empty()) {
+    queued_with_files_--;
   }
   if (!peek) FinishMessage(receiving, *message);
   if (faulted) return Errno::kEFAULT;
@@ -322,6 +325,8 @@ Result<size_t> UnixSocket::Receive(ReceiveMessage& message) {
     DiscardMessages(receiving.done);
     return result;
   };
+  // Most often there are none; one that comes in between is found out, too.
+  if (queued_with_files_.load() > 0) return finish(receive_with_files());
   auto result = receive();
   return finish(receiving.needs_files ? receive_with_files() : std::move(result));
 }
