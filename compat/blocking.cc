@@ -49,8 +49,26 @@ Result<size_t> ReadFile(Task& task, vfs::FileDescription& file, vfs::DataSink& s
   }
 }
 
+namespace {
+
+// A counter takes its eight bytes or none, so they are kept for the next try.
+Result<size_t> WriteCounter(Task& task, vfs::FileDescription& file, vfs::DataSource& source,
+                            bool nonblocking) {
+  std::array<std::byte, sizeof(uint64_t)> value;
+  if (source.remaining() < value.size()) return Errno::kEINVAL;
+  if (TRY(source.Take(value)) < value.size()) return Errno::kEFAULT;
+  return RetryUntilReady(task, file, file.write_signals(), nonblocking, [&] {
+    vfs::SpanSource again(value);
+    return file.Write(again);
+  });
+}
+
+}  // namespace
+
 Result<size_t> WriteFile(Task& task, vfs::FileDescription& file, vfs::DataSource& source,
                          bool nonblocking) {
+  if (file.kind() == vfs::FileDescription::Kind::kEventFd)
+    return WriteCounter(task, file, source, nonblocking);
   size_t total = 0;
   // What was written counts; the error comes with the next call.
   const auto give_up = [&](Errno error) -> Result<size_t> {

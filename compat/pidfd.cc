@@ -1,5 +1,7 @@
 #include "compat/pidfd.h"
 
+#include "base/text.h"
+#include "compat/kernel.h"
 #include "vfs/anonymous.h"
 
 namespace zrun::compat {
@@ -21,8 +23,7 @@ PidFd::~PidFd() {
   Unlink();
 }
 
-Result<RefPtr<vfs::FileDescription>> CreatePidFd(RefPtr<ThreadGroup> group,
-                                                 vfs::OpenFlags flags) {
+Result<RefPtr<vfs::FileDescription>> CreatePidFd(RefPtr<ThreadGroup> group, vfs::OpenFlags flags) {
   return TRY(PidFd::Create(std::move(group), flags));
 }
 
@@ -35,6 +36,16 @@ void NotifyPidFds(ThreadGroup& group) {
   MutexLock lock(group.pid_fd_lock);
   group.has_ended = true;
   for (PidFd& file : group.pid_fds) file.UpdateSignals(Signals::kNone, Signals::kReadable);
+}
+
+// -1 once nobody remembers the process.
+void PidFd::ShowInfo(TextSink& out) {
+  int32_t pid = -1;
+  {
+    MutexLock lock(Kernel::Get().lock());
+    if (Kernel::Get().pids().FindGroup(group_->pid()) == group_.get()) pid = group_->pid();
+  }
+  zrun::Write(out, "Pid:\t", pid, "\nNSpid:\t", pid, "\n");
 }
 
 }  // namespace zrun::compat

@@ -10,6 +10,7 @@ class PidFd final : public vfs::FileDescription, public ListNode<PidFd> {
   static Result<RefPtr<PidFd>> Create(RefPtr<ThreadGroup> group, vfs::OpenFlags flags);
   ~PidFd() override;
   Kind kind() const override { return Kind::kPidFd; }
+  void ShowInfo(TextSink& out) override;
   const RefPtr<ThreadGroup>& group() const { return group_; }
 
  private:

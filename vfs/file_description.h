@@ -6,6 +6,9 @@
 #include "objects/vm/user_memory.h"
 #include "vfs/path.h"
 
+namespace zrun {
+class TextSink;
+}
 namespace zrun::vfs {
 
 // What open() makes and dup() shares (Linux: struct file). A KernelObject, so poll, epoll and
@@ -74,6 +77,8 @@ class FileDescription : public KernelObject {
   }
   // False for files that are always ready: poll says so, epoll refuses them (EPERM).
   virtual bool can_wait() const { return true; }
+  // Lines of its own in /proc/PID/fdinfo/N: "Name:\tvalue\n".
+  virtual void ShowInfo(TextSink&) {}
   // close(2) of one descriptor of process |owner| (POSIX locks, dnotify); the last close is
   // OnZeroHandles.
   virtual void OnClose(const void* owner);

@@ -50,6 +50,13 @@ class ProcDirectory : public ProcNode {
  public:
   bool CacheNames() const override { return false; }
   Result<RefPtr<FileDescription>> Open(const Path& path, OpenFlags flags) override;
+  // Names that are not there cannot be made: as on Linux they are simply not there.
+  Result<RefPtr<Vnode>> Create(std::string_view, uint32_t, uint64_t, uint32_t, uint32_t) override {
+    return Errno::kENOENT;
+  }
+  Result<RefPtr<Vnode>> Symlink(std::string_view, std::string_view, uint32_t, uint32_t) override {
+    return Errno::kENOENT;
+  }
 
  protected:
   using ProcNode::ProcNode;

@@ -46,6 +46,7 @@ Result<void> ShowFdInfo(ProcSource& source, ProcId id, int fd, TextSink& out) {
   Write(out, "pos:\t", position.ok() ? position.value() : 0, "\nflags:\t0", Octal{flags},
         "\nmnt_id:\t", path.mount ? path.mount->id() : 0, "\nino:\t", vnode ? vnode->inode() : 0,
         "\n");
+  open.file->ShowInfo(out);
   return {};
 }
 
