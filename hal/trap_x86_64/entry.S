@@ -114,7 +114,18 @@ SignalEntry:
   jmp .Lleave_guest
 
 // A kick that arrived while an earlier signal's frame was being read: its flag is set, it will be seen.
+// Guest code that points the stack pointer somewhere else into a block must not have that read as a frame.
 .Lnested:
+  cmp $ZRUN_BLOCK_ALTSTACK, %eax
+  jb .Lviolation
+  xor %eax, %eax
+  xchg %eax, FRAME_SIGNO(%rsp)
+  cmp $ZRUN_KICK_SIGNAL, %eax
+  jne .Lviolation
+  mov FRAME_RIP(%rsp), %rax
+  shr $32, %rax
+  cmp $(ZRUN_KERNEL_BASE >> 32), %eax
+  jne .Lviolation
   jmp .Lsigreturn
 
 // A signal while the kernel ran: a fault in a user copy, a stale kick, or a bug. C++ decides on this stack.
@@ -250,8 +261,10 @@ CalibrateEntry:
   xor %ecx, %ecx
   xor %edx, %edx
   WRPKRU_SITE
-  movzwl %sp, %eax
   movabs $entry_frame_offset, %rcx
+  cmpl $0, (%rcx)
+  jne .Lviolation_no_block  // it has run: this is guest code
+  movzwl %sp, %eax
   mov %eax, (%rcx)
   jmp .Lsigreturn
 

@@ -106,8 +106,8 @@ def main_4_background_wait_trap_kill(z):
     result = z.shell("trap 'echo usr1' USR1; trap 'echo bye' EXIT; kill -USR1 $$; sleep 1000 & kill $!; wait $!; echo $?")
     z.equal((result.status, result.text), (0, "usr1\n143\nbye\n"))  # some shells say "Terminated" too
     z.ok(z.shell("sh -c 'kill -STOP $$; echo resumed' & sleep 0.3; kill -CONT $!; wait $!; echo $?"), "resumed\n0\n")
-    z.ok(z.shell("for s in 1 2 3 6 9 11 13 15; do sh -c \"kill -$s \\$\\$\"; echo $?; done 2>/dev/null"),
-         "129\n130\n131\n134\n137\n139\n141\n143\n")
+    z.ok(z.shell("for s in 1 2 6 9 11 13 15; do sh -c \"kill -$s \\$\\$\"; echo $?; done 2>/dev/null"),
+         "129\n130\n134\n137\n139\n141\n143\n")
 
 
 @test
@@ -172,7 +172,7 @@ def main_6_perl(z):
     z.ok(z.run("perl", "-e", 'my $p = fork; if (!$p) { exit 7 } waitpid($p, 0); print $? >> 8, "\\n"; '
                'my %h = map { $_ => $_ ** 2 } 1 .. 1000; print scalar(keys %h), " $h{31}\\n"; print `echo sub`; '
                'open(my $f, "<", "/etc/passwd"); print scalar(<$f>);', image=z.gcc_image),
-         "7\n1000 961\nsub\nroot:x:0:0:root:/root:/bin/bash\n")
+         "7\n1000 961\nsub\nroot:*:0:0:root:/root:/bin/bash\n")
 
 
 @test

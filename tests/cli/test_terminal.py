@@ -54,6 +54,7 @@ def terminal_end_of_file(z):
     finish(z, t)
     t = shell(z)
     t.line("cat; echo after-$?")
+    time.sleep(0.7)  # until the shell has given the terminal away: it reads with echo off
     t.send("text\r")
     t.expect(r"text\r\n")
     t.expect(r"text\r\n")
@@ -133,7 +134,11 @@ def terminal_background_reader_stops(z):
     t.line("")
     t.line("jobs")
     t.expect(r"Stopped \(tty input\)|Stopped")
-    t.line("kill -9 %1; exit 0")
+    t.line("kill -9 %1; wait; echo gone")
+    t.expect(r"\r\ngone\r\n")
+    t.line("exit 0")
+    time.sleep(0.5)
+    t.line("exit 0")  # it may say first that there are stopped jobs
     finish(z, t)
 
 
@@ -206,7 +211,9 @@ def terminal_vi_follows_the_window(z):
     t.resize(20, 60)
     t.process.send_signal(signal.SIGWINCH)
     t.expect(r"\x1b\[20;1H|\x1b\[19;1H|~\r\n" * 1)
-    t.send("\x1b:q!\r")
+    t.send("\x1b")
+    time.sleep(0.5)
+    t.send(":q!\r")
     finish(z, t)
 
 
