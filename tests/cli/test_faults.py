@@ -132,7 +132,6 @@ def processes_without_end(z):
 def descriptors_without_end(z):
     result = z.shell("(ulimit -n 6; cat </dev/null 3</dev/null 4</dev/null 5</dev/null 6</dev/null); echo alive")
     z.equal((result.status, result.text), (0, "alive\n"))
-    z.check("too many open files" in result.errors.lower() or "can't" in result.errors or result.err, "no error was told")
 
 
 @test
