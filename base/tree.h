@@ -25,10 +25,11 @@ class TreeNode {
   int height_ = 0;  // of the subtree; 0: in no tree
 };
 
-// A balanced (AVL) search tree of objects that derive from TreeNode<Tag>. It owns nothing and allocates
-// nothing. |Traits| has
+// A balanced (AVL) search tree of objects that derive from TreeNode<Tag>. It owns nothing and
+// allocates nothing. |Traits| has
 //   static Key KeyOf(const T&)     what orders it; equal keys keep the order of insertion
-//   static void Update(T&)         optional: recomputes what the node knows of its subtree, from itself
+//   static void Update(T&)         optional: recomputes what the node knows of its subtree, from
+//   itself
 //                                  and Tree::Left/Right; called whenever that subtree changes
 template <typename T, typename Traits, typename Tag = void>
 class Tree {
@@ -114,11 +115,11 @@ class Tree {
  private:
   static T* Item(const Node* node) { return static_cast<T*>(const_cast<Node*>(node)); }
   static int Height(const Node* node) { return node ? node->height_ : 0; }
-  static Node* Extreme(Node* node, Node* Node::* side) {
+  static Node* Extreme(Node* node, Node* Node::*side) {
     while (node && node->*side) node = node->*side;
     return node;
   }
-  static Node* Step(const Node& from, Node* Node::* forward, Node* Node::* backward) {
+  static Node* Step(const Node& from, Node* Node::*forward, Node* Node::*backward) {
     if (from.*forward) return Extreme(from.*forward, backward);
     const Node* node = &from;
     while (node->parent_ && node->parent_->*forward == node) node = node->parent_;
@@ -140,7 +141,7 @@ class Tree {
   }
   static void Update(Node& node) {
     node.height_ = 1 + std::max(Height(node.left_), Height(node.right_));
-    if constexpr (requires(T& item) { Traits::Update(item); }) Traits::Update(*Item(&node));
+    if constexpr (requires(T & item) { Traits::Update(item); }) Traits::Update(*Item(&node));
   }
   // Puts |heir| (or nothing) where |node| hangs.
   void Replace(Node& node, Node* heir) {
@@ -154,7 +155,7 @@ class Tree {
     }
   }
   // Lifts |node|'s child on |side| over it.
-  Node* Lift(Node& node, Node* Node::* side, Node* Node::* other) {
+  Node* Lift(Node& node, Node* Node::*side, Node* Node::*other) {
     Node* child = node.*side;
     Replace(node, child);
     node.*side = child->*other;

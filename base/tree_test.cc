@@ -28,7 +28,8 @@ struct Traits {
 
 int Depth(const Item* item) {
   if (!item) return 0;
-  return 1 + std::max(Depth(Tree<Item, Traits>::Left(*item)), Depth(Tree<Item, Traits>::Right(*item)));
+  return 1 +
+         std::max(Depth(Tree<Item, Traits>::Left(*item)), Depth(Tree<Item, Traits>::Right(*item)));
 }
 
 TEST(Tree, StaysSortedBalancedAndSummed) {

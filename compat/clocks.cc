@@ -5,8 +5,8 @@ namespace zrun::compat {
 
 namespace {
 
-// clock_getcpuclockid(3): ~pid << 3 | kind. Kinds 0, 1 and 2: all time, user time, all time; 4 for a
-// thread.
+// clock_getcpuclockid(3): ~pid << 3 | kind. Kinds 0, 1 and 2: all time, user time, all time; 4 for
+// a thread.
 constexpr int kPerThread = 4, kKindMask = 3;
 
 Result<hal::Nanoseconds> ReadCpuClock(int clock) {

@@ -246,11 +246,11 @@ Result<void> TaskBuilder::Start(Task& parent, const CloneRequest& request, Parts
 }
 
 Result<RefPtr<ThreadGroup>> TaskBuilder::StartFirst(First first, RefPtr<Session> session,
-                                                   ThreadGroup* reaper) {
+                                                    ThreadGroup* reaper) {
   Kernel& kernel = Kernel::Get();
   auto process = TRY(Process::Create(kernel.job(), first.region));
-  auto group = TRY(ThreadGroup::Create(first.pid, std::move(process),
-                                       TRY(SignalActions::Create())));
+  auto group =
+      TRY(ThreadGroup::Create(first.pid, std::move(process), TRY(SignalActions::Create())));
   auto task = TRY(MakeRef<Task>(group));
   task->tid_.store(first.pid, std::memory_order_relaxed);
   task->fds_ = std::move(first.fds);

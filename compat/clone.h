@@ -25,8 +25,8 @@ struct CloneRequest {
   int exit_signal = 0;
   uint64_t stack = 0;  // the new stack pointer; 0: the caller's
   uint64_t parent_tid = 0, child_tid = 0, tls = 0;
-  uint64_t pid_fd = 0;          // where the descriptor is written
-  int32_t wanted_tid = 0;       // set_tid; 0: any
+  uint64_t pid_fd = 0;     // where the descriptor is written
+  int32_t wanted_tid = 0;  // set_tid; 0: any
 };
 
 // fork, vfork, clone and clone3: the child's number.

@@ -33,8 +33,7 @@ Result<DenyWrites> DenyWrites::Of(RefPtr<vfs::Vnode> vnode) {
 ExecPlan::~ExecPlan() = default;
 
 Result<RefPtr<vfs::FileDescription>> OpenExecutable(const vfs::WalkContext& context,
-                                                    std::string_view path,
-                                                    vfs::WalkFlags flags) {
+                                                    std::string_view path, vfs::WalkFlags flags) {
   const vfs::Path found = TRY(vfs::Walk(context, path, flags));
   auto vnode = found.vnode();
   if (!vnode) return Errno::kENOENT;
@@ -84,8 +83,7 @@ Result<void> ExecPlan::FollowScripts(const Source& source) {
       front_.Erase(0);
     }
     TRY(front_.Insert(0, TRY(path.Clone())));
-    if (!script->argument.empty())
-      TRY(front_.Insert(0, TRY(String::Create(script->argument))));
+    if (!script->argument.empty()) TRY(front_.Insert(0, TRY(String::Create(script->argument))));
     TRY(front_.Insert(0, TRY(String::Create(script->interpreter))));
     path = TRY(String::Create(script->interpreter));
     file = TRY(OpenExecutable(source.context, path, vfs::WalkFlags::kNone));
@@ -99,10 +97,9 @@ Result<void> ExecPlan::OpenInterpreter(const Source& source) {
   std::array<std::byte, loader::kScriptHead> head;
   const size_t size = TRY(loader::ReadFile(*file, 0, head));
   if (size < sizeof(loader::ElfHeader)) return Errno::kEIO;
-  auto image = loader::ReadImage(std::move(file), std::span(head).first(size), kElfMachine,
-                                 kUserTop);
-  if (!image.ok())
-    return image.error() == Errno::kENOEXEC ? Errno::kELIBBAD : image.error();
+  auto image =
+      loader::ReadImage(std::move(file), std::span(head).first(size), kElfMachine, kUserTop);
+  if (!image.ok()) return image.error() == Errno::kENOEXEC ? Errno::kELIBBAD : image.error();
   interpreter_.emplace(std::move(image).value());
   return {};
 }
@@ -143,8 +140,8 @@ Result<void> ExecPlan::ComputeCredentials(const Source& source) {
   const vfs::Path& path = program_.file->path();
   auto vnode = path.vnode();
   const vfs::Attributes attributes = TRY(vnode->GetAttributes());
-  const bool may_gain =
-      !source.no_new_privs && !(path.mount && HasAny(path.mount->flags(), vfs::MountFlags::kNoSuid));
+  const bool may_gain = !source.no_new_privs &&
+                        !(path.mount && HasAny(path.mount->flags(), vfs::MountFlags::kNoSuid));
   if (may_gain && (attributes.mode & vfs::kModeSetUid)) next.euid = attributes.uid;
   constexpr uint32_t kGroupExecute = 010;
   if (may_gain && (attributes.mode & vfs::kModeSetGid) && (attributes.mode & kGroupExecute))
@@ -165,8 +162,8 @@ Result<void> ExecPlan::ComputeCredentials(const Source& source) {
   if (has_file_capabilities || (id_changed && is_setid)) next.cap_ambient = 0;
   next.cap_permitted = next.cap_ambient;
   if (file) {
-    next.cap_permitted |= (file->permitted & old.cap_bounding) |
-                          (file->inheritable & old.cap_inheritable);
+    next.cap_permitted |=
+        (file->permitted & old.cap_bounding) | (file->inheritable & old.cap_inheritable);
     if (has_file_capabilities && effective &&
         (file->permitted & ~next.cap_permitted & ((uint64_t{1} << 41) - 1)) && next.uid != 0)
       return Errno::kEPERM;

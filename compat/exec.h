@@ -37,8 +37,8 @@ class ExecPlan {
     const vfs::WalkContext& context;
     RefPtr<vfs::FileDescription> file;
     std::string_view name;
-    std::string_view comm;    // empty: from the name
-    bool script_reachable;    // false: "#!" would name a descriptor that is closed by then
+    std::string_view comm;  // empty: from the name
+    bool script_reachable;  // false: "#!" would name a descriptor that is closed by then
     bool no_new_privs;
   };
   static Result<OwnPtr<ExecPlan>> Prepare(const Source& source, ExecArguments arguments);
@@ -77,8 +77,8 @@ class ExecPlan {
   loader::Image program_;
   std::optional<loader::Image> interpreter_;
   RefPtr<vfs::Credentials> credentials_;
-  bool secure_ = false;         // AT_SECURE: it runs with more rights than its caller has
-  bool unreadable_ = false;     // nobody may look into it (PR_GET_DUMPABLE 0)
+  bool secure_ = false;      // AT_SECURE: it runs with more rights than its caller has
+  bool unreadable_ = false;  // nobody may look into it (PR_GET_DUMPABLE 0)
   bool clear_death_signal_ = false;
 
   // Where things came to lie.

@@ -48,8 +48,8 @@ class ArgumentReader {
       if (next == filled) {
         // The array may end just before unmapped memory: take what there is.
         const uint64_t at = array.at(index).address();
-        const size_t wanted = std::min<size_t>(
-            sizeof batch, hal::kPageSize - (at & hal::kPageMask)) & ~size_t{7};
+        const size_t wanted =
+            std::min<size_t>(sizeof batch, hal::kPageSize - (at & hal::kPageMask)) & ~size_t{7};
         const auto bytes = std::as_writable_bytes(std::span(batch)).first(wanted ? wanted : 8);
         filled = TRY(memory.CopyIn(bytes, array.at(index).as<const std::byte>())) / 8;
         if (filled == 0) return Errno::kEFAULT;
@@ -74,7 +74,8 @@ class ArgumentReader {
     const size_t start = chars.size();
     bool stuck = false;
     for (size_t length = 0;;) {
-      const size_t piece = std::min<size_t>(length < 256 ? 256 : hal::kPageSize, kMaxString - length);
+      const size_t piece =
+          std::min<size_t>(length < 256 ? 256 : hal::kPageSize, kMaxString - length);
       if (piece == 0) return Errno::kE2BIG;
       if (chars.capacity() < start + length + piece)
         TRY(chars.Reserve(std::max(chars.capacity() * 2, start + length + piece)));

@@ -16,8 +16,7 @@ namespace {
 
 constexpr hal::Nanoseconds kTick = hal::kSecond / 100;  // USER_HZ
 
-SigInfo ChildInfo(ThreadGroup& child, int signo, int32_t code, int32_t status,
-                  const Usage& usage) {
+SigInfo ChildInfo(ThreadGroup& child, int signo, int32_t code, int32_t status, const Usage& usage) {
   SigInfo info = SigInfo::Make(signo, code);
   info.SetSender(child.pid(), child.real_uid);
   info.SetStatus(status);
@@ -46,8 +45,8 @@ bool NotifyParentOfExit(ThreadGroup& child) REQUIRES(Kernel::Get().lock()) {
     const int32_t code =
         (status & 0x7f) == 0 ? kCldExited : (status & 0x80 ? kCldDumped : kCldKilled);
     const int32_t value = (status & 0x7f) == 0 ? status >> 8 : status & 0x7f;
-    static_cast<void>(SendToGroup(
-        *parent, ChildInfo(child, child.exit_signal, code, value, child.final_usage)));
+    static_cast<void>(
+        SendToGroup(*parent, ChildInfo(child, child.exit_signal, code, value, child.final_usage)));
   }
   parent->child_waiters.WakeAll();
   return forgotten;

@@ -67,8 +67,8 @@ SyscallResult WaitOnFutex(Task& task, const FutexWait& wait) {
       case Task::Pause::kInterrupted:
         if (!table.Cancel(waiter)) return 0;
         if (wait.deadline.is_never()) return Errno::kRestartSys;
-        return task.RestartWith(&ResumeWait, {wait.address, wait.expected, wait.bitset,
-                                              wait.shared, uint64_t(wait.deadline.at)});
+        return task.RestartWith(&ResumeWait, {wait.address, wait.expected, wait.bitset, wait.shared,
+                                              uint64_t(wait.deadline.at)});
     }
   }
   table.Cancel(waiter);
@@ -119,9 +119,8 @@ SyscallResult RequeueFutex(Task& task, const FutexRequeue& requeue) NO_THREAD_SA
   return uint64_t(woken + moved);
 }
 
-SyscallResult WakeOpFutex(Task& task, uint64_t address, uint64_t second, bool shared,
-                          int32_t count, int32_t second_count,
-                          uint32_t operation) NO_THREAD_SAFETY_ANALYSIS {
+SyscallResult WakeOpFutex(Task& task, uint64_t address, uint64_t second, bool shared, int32_t count,
+                          int32_t second_count, uint32_t operation) NO_THREAD_SAFETY_ANALYSIS {
   const FutexKey one = TRY(MakeFutexKey(task, address, shared));
   const FutexKey two = TRY(MakeFutexKey(task, second, shared));
   const uint32_t op = operation >> 28 & 7, compare = operation >> 24 & 15;
@@ -151,12 +150,24 @@ SyscallResult WakeOpFutex(Task& task, uint64_t address, uint64_t second, bool sh
   }
   const int32_t before = int32_t(old);
   switch (compare) {
-    case 0: meets = before == against; break;
-    case 1: meets = before != against; break;
-    case 2: meets = before < against; break;
-    case 3: meets = before <= against; break;
-    case 4: meets = before > against; break;
-    case 5: meets = before >= against; break;
+    case 0:
+      meets = before == against;
+      break;
+    case 1:
+      meets = before != against;
+      break;
+    case 2:
+      meets = before < against;
+      break;
+    case 3:
+      meets = before <= against;
+      break;
+    case 4:
+      meets = before > against;
+      break;
+    case 5:
+      meets = before >= against;
+      break;
   }
   uint32_t woken = table.Wake(one, uint32_t(std::max(count, 1)), ~0u);
   if (meets) woken += table.Wake(two, uint32_t(std::max(second_count, 1)), ~0u);

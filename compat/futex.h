@@ -20,8 +20,7 @@ struct FutexWait {
   hal::Deadline deadline;
 };
 SyscallResult WaitOnFutex(Task& task, const FutexWait& wait);
-SyscallResult WakeFutex(Task& task, uint64_t address, bool shared, uint32_t count,
-                        uint32_t bitset);
+SyscallResult WakeFutex(Task& task, uint64_t address, bool shared, uint32_t count, uint32_t bitset);
 struct FutexRequeue {
   uint64_t from, to;
   bool shared;
@@ -29,8 +28,8 @@ struct FutexRequeue {
   std::optional<uint32_t> expected;
 };
 SyscallResult RequeueFutex(Task& task, const FutexRequeue& requeue);
-SyscallResult WakeOpFutex(Task& task, uint64_t address, uint64_t second, bool shared,
-                          int32_t count, int32_t second_count, uint32_t operation);
+SyscallResult WakeOpFutex(Task& task, uint64_t address, uint64_t second, bool shared, int32_t count,
+                          int32_t second_count, uint32_t operation);
 
 // Locks with an owner, whose number the word holds (PI).
 SyscallResult LockPiFutex(Task& task, uint64_t address, bool shared, hal::Deadline deadline,

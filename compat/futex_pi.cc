@@ -37,8 +37,8 @@ Result<bool> TakeOrMark(Task& task, UserPtr<uint32_t> word, bool try_only) {
     if (owner == uint32_t(task.tid())) return Errno::kEDEADLK;
     const bool free = owner == 0;
     if (!free && try_only) return Errno::kEAGAIN;
-    const uint32_t wanted = free ? uint32_t(task.tid()) | (value & kFutexOwnerDied)
-                                 : value | kFutexWaiters;
+    const uint32_t wanted =
+        free ? uint32_t(task.tid()) | (value & kFutexOwnerDied) : value | kFutexWaiters;
     if (wanted == value) return false;
     if (TRY(memory.CompareExchangeWord(word, value, wanted))) return free;
   }
@@ -84,8 +84,8 @@ SyscallResult UnlockPiFutex(Task& task, uint64_t address, bool shared) {
   uint32_t value = TRY(memory.LoadWord(word));
   do {
     if ((value & kFutexTidMask) != uint32_t(task.tid())) return Errno::kEPERM;
-  } while (!TRY(memory.CompareExchangeWord(
-      word, value, WordFor(bucket, key, FirstWaiter(bucket, key)))));
+  } while (!TRY(
+      memory.CompareExchangeWord(word, value, WordFor(bucket, key, FirstWaiter(bucket, key)))));
   if (FutexWaiter* next = FirstWaiter(bucket, key)) FutexTable::WakeWaiter(bucket, *next);
   return 0;
 }
@@ -102,8 +102,8 @@ void HandOverPiFutex(Task& dead, uint64_t address) {
   if (!loaded.ok()) return;
   uint32_t value = loaded.value();
   for (;;) {
-    auto swapped = memory.CompareExchangeWord(
-        word, value, WordFor(bucket, key.value(), next) | kFutexOwnerDied);
+    auto swapped = memory.CompareExchangeWord(word, value,
+                                              WordFor(bucket, key.value(), next) | kFutexOwnerDied);
     if (!swapped.ok()) return;
     if (swapped.value()) break;
   }

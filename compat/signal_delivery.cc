@@ -70,8 +70,8 @@ void Task::DeliverSignals() {
 
 void Task::RestartBeforeHandler(uint64_t flags) {
   const Errno error = std::exchange(restart_error_, Errno{});
-  const bool restart = error == Errno::kRestartNoIntr ||
-                       (error == Errno::kRestartSys && (flags & kSaRestart));
+  const bool restart =
+      error == Errno::kRestartNoIntr || (error == Errno::kRestartSys && (flags & kSaRestart));
   // Otherwise EINTR stands in the return value already.
   if (restart) registers().RestartSyscall(uint64_t(syscall_number));
 }

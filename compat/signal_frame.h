@@ -6,8 +6,8 @@ namespace zrun::compat {
 
 // Pushes a frame for |signo| and points the registers at its handler. |mask| is what returning
 // restores. EFAULT if the stack cannot take it; nothing has changed then.
-Result<void> PushSignalFrame(Task& task, int signo, const SigInfo& info,
-                             const SignalAction& action, SignalSet mask);
+Result<void> PushSignalFrame(Task& task, int signo, const SigInfo& info, const SignalAction& action,
+                             SignalSet mask);
 // rt_sigreturn(2): restores registers and vector state and returns the mask and the alternate
 // stack the frame holds. EFAULT for one that cannot be read or is malformed.
 struct ReturnedFrame {

@@ -87,8 +87,7 @@ Result<void> Enqueue(ThreadGroup& group, Task* target, const SigInfo& info,
 // the launcher sends, which has no sender's number.
 bool IsOutOfReach(ThreadGroup& group, const SigInfo& info) {
   if (!group.unkillable.load()) return false;
-  const bool from_process =
-      info.code == kSiUser || info.code == kSiTkill || info.code == kSiQueue;
+  const bool from_process = info.code == kSiUser || info.code == kSiTkill || info.code == kSiQueue;
   const bool from_other = from_process && info.pid() != group.pid() && info.pid() != 0;
   return from_other || kStopSignals.Has(info.signo);
 }

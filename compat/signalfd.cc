@@ -57,8 +57,7 @@ class SignalFd final : public vfs::FileDescription {
   Kind kind() const override { return Kind::kSignalFd; }
   void SetMask(SignalSet mask) {
     mask_.store(mask.bits(), std::memory_order_release);
-    if (HasAny(signals(), Signals::kReadable))
-      UpdateSignals(Signals::kNone, Signals::kReadable);
+    if (HasAny(signals(), Signals::kReadable)) UpdateSignals(Signals::kNone, Signals::kReadable);
   }
 
   // Of the thread that asks.
@@ -138,8 +137,8 @@ class SignalFd final : public vfs::FileDescription {
 
 Result<RefPtr<vfs::FileDescription>> CreateSignalFd(SignalSet mask, vfs::OpenFlags flags) {
   vfs::Path path = TRY(vfs::MakeAnonymousPath("anon_inode:[signalfd]", 0600));
-  auto file = TRY(MakeRef<SignalFd>(std::move(path), flags | vfs::OpenFlags::kReadWrite,
-                                    mask & ~kUnblockable));
+  auto file = TRY(
+      MakeRef<SignalFd>(std::move(path), flags | vfs::OpenFlags::kReadWrite, mask & ~kUnblockable));
   TRY(file->WatchGroup(Task::Current().group_ref()));
   return file;
 }

@@ -239,8 +239,7 @@ void Task::ForceSignal(const SigInfo& info) {
 
 Result<std::span<std::byte>> Task::VectorScratch(size_t size) {
   constexpr size_t kAlignment = 64;
-  if (vector_scratch_.size() < size + kAlignment)
-    TRY(vector_scratch_.Resize(size + kAlignment));
+  if (vector_scratch_.size() < size + kAlignment) TRY(vector_scratch_.Resize(size + kAlignment));
   const size_t misaligned = reinterpret_cast<uintptr_t>(vector_scratch_.data()) % kAlignment;
   return std::span(vector_scratch_.data() + (kAlignment - misaligned) % kAlignment, size);
 }

@@ -25,7 +25,6 @@ class SignalWatcher : public ListNode<SignalWatcher> {
   ~SignalWatcher() = default;
 };
 
-
 struct TaskListTag;
 
 // RLIMIT_*, <asm-generic/resource.h>.
@@ -107,11 +106,11 @@ class ThreadGroup final : public RefCounted<ThreadGroup>,
   int exit_signal = abi::kSigChld;  // to the parent; 0: none (then only __WCLONE waits see it)
   bool is_zombie = false;
   bool reaps_by_itself = false;  // the kernel's own pid 1: its children leave no zombies
-  bool has_execed = false;     // setpgid(2): EACCES for the parent then
-  bool subreaper = false;      // PR_SET_CHILD_SUBREAPER
-  bool has_subreaper = false;  // an ancestor is one
-  uint32_t real_uid = 0;       // of the last thread, kept for wait's siginfo
-  WaitQueue child_waiters;     // our threads in wait4
+  bool has_execed = false;       // setpgid(2): EACCES for the parent then
+  bool subreaper = false;        // PR_SET_CHILD_SUBREAPER
+  bool has_subreaper = false;    // an ancestor is one
+  uint32_t real_uid = 0;         // of the last thread, kept for wait's siginfo
+  WaitQueue child_waiters;       // our threads in wait4
   // What the zombie leaves.
   int exit_status = 0;  // as wait4 gives it
   Usage final_usage;
@@ -139,7 +138,7 @@ class ThreadGroup final : public RefCounted<ThreadGroup>,
   uint32_t continue_count GUARDED_BY(signal_lock) = 0;  // SIGCONTs so far: a stop may come too late
   // Told of each signal that is sent to the process or one of its threads: signalfds.
   IntrusiveList<SignalWatcher, SignalWatcher> signal_watchers GUARDED_BY(signal_lock);
-  Usage dead_usage GUARDED_BY(signal_lock);        // of threads that have ended
+  Usage dead_usage GUARDED_BY(signal_lock);  // of threads that have ended
 
   // Default-action signals do not harm it unless the launcher sent them (pid 1; signal(7)).
   std::atomic<bool> unkillable{false};

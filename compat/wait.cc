@@ -61,8 +61,7 @@ bool Collect(ThreadGroup& child, const WaitRequest& request, WaitOutcome& out)
 }
 
 // Whether there is anything to wait for at all.
-bool Look(Task& task, const WaitRequest& request, WaitOutcome& out)
-    REQUIRES(Kernel::Get().lock()) {
+bool Look(Task& task, const WaitRequest& request, WaitOutcome& out) REQUIRES(Kernel::Get().lock()) {
   ThreadGroup& parent = task.group();
   if (request.who == WaitRequest::Who::kProcess) {
     ThreadGroup* child = Kernel::Get().pids().FindGroup(request.id);

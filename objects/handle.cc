@@ -19,7 +19,8 @@ Handle& Handle::operator=(Handle&& other) {
 
 Handle::~Handle() {
   if (!object_) return;
-  if (object_->handle_count_.fetch_sub(1, std::memory_order_acq_rel) == 1) object_->LastHandleGone();
+  if (object_->handle_count_.fetch_sub(1, std::memory_order_acq_rel) == 1)
+    object_->LastHandleGone();
 }
 
 Result<Handle> Handle::Duplicate(Rights rights) const {

@@ -37,8 +37,8 @@ Heap::~Heap() {
   }
 }
 
-// Blocks start at multiples of their size from a chunk's header, which is 64 bytes: a class keeps any
-// alignment up to 64 that divides its size.
+// Blocks start at multiples of their size from a chunk's header, which is 64 bytes: a class keeps
+// any alignment up to 64 that divides its size.
 int Heap::ClassOf(size_t size, size_t alignment) {
   if (alignment > kHeaderSize || size > kClassSizes.back()) return -1;
   auto it = std::lower_bound(kClassSizes.begin(), kClassSizes.end(), std::max<size_t>(size, 1));

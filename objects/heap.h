@@ -9,9 +9,10 @@
 
 namespace zrun {
 
-// What operator new and delete are made of in the kernel. Objects up to 2 KiB come from slabs of their size
-// class, carved in order so that pages not needed yet stay untouched; larger ones are page runs. Every
-// block lies in an aligned 16 KiB chunk whose first bytes say what it is, so that freeing needs no size.
+// What operator new and delete are made of in the kernel. Objects up to 2 KiB come from slabs of
+// their size class, carved in order so that pages not needed yet stay untouched; larger ones are
+// page runs. Every block lies in an aligned 16 KiB chunk whose first bytes say what it is, so that
+// freeing needs no size.
 class Heap {
  public:
   static constexpr size_t kChunkSize = 16 * 1024;
@@ -30,7 +31,7 @@ class Heap {
 
  private:
   static constexpr std::array<uint16_t, 23> kClassSizes = {
-      16,  32,  48,  64,  80,  96,  112, 128, 160,  192,  224, 256,
+      16,  32,  48,  64,  80,  96,  112, 128,  160,  192,  224, 256,
       320, 384, 448, 512, 640, 768, 896, 1024, 1280, 1600, 2032};
   static constexpr size_t kHeaderSize = 64;
   struct Chunk;
@@ -66,7 +67,8 @@ class Heap {
   std::array<SizeClass, kClassSizes.size()> classes_;
 };
 
-// The kernel's own, over RamFrames(), which it makes ready as well. Once, before the first allocation. Hosted builds use the C library's.
+// The kernel's own, over RamFrames(), which it makes ready as well. Once, before the first
+// allocation. Hosted builds use the C library's.
 void InitHeap();
 Heap& KernelHeap();
 

@@ -1,5 +1,5 @@
-// operator new and delete of the freestanding kernel. Everything is allocated with std::nothrow; the throwing
-// forms only exist because the language refers to them.
+// operator new and delete of the freestanding kernel. Everything is allocated with std::nothrow;
+// the throwing forms only exist because the language refers to them.
 #if !__STDC_HOSTED__
 #include <new>
 
@@ -11,8 +11,12 @@ const nothrow_t nothrow{};
 
 using zrun::KernelHeap;
 
-void* operator new(size_t size, const std::nothrow_t&) noexcept { return KernelHeap().Allocate(size); }
-void* operator new[](size_t size, const std::nothrow_t&) noexcept { return KernelHeap().Allocate(size); }
+void* operator new(size_t size, const std::nothrow_t&) noexcept {
+  return KernelHeap().Allocate(size);
+}
+void* operator new[](size_t size, const std::nothrow_t&) noexcept {
+  return KernelHeap().Allocate(size);
+}
 void* operator new(size_t size, std::align_val_t alignment, const std::nothrow_t&) noexcept {
   return KernelHeap().Allocate(size, size_t(alignment));
 }

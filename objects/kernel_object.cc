@@ -18,13 +18,15 @@ void KernelObject::AddObserverUnchecked(SignalObserver& observer, Signals wanted
   MutexLock lock(signal_lock_);
   observer.wanted_ = wanted;
   observers_.PushBack(observer);
-  // Before signals are looked at: who raises one does it the other way round, so one sees the other.
+  // Before signals are looked at: who raises one does it the other way round, so one sees the
+  // other.
   observer_count_.fetch_add(1, std::memory_order_seq_cst);
 }
 
 void KernelObject::AddObserver(SignalObserver& observer, Signals wanted) {
   AddObserverUnchecked(observer, wanted);
-  const Signals active = signals() & wanted;  // computed without the lock: the object may need others
+  const Signals active =
+      signals() & wanted;  // computed without the lock: the object may need others
   if (active == Signals::kNone) return;
   MutexLock lock(signal_lock_);
   if (observer.is_linked()) observer.OnSignals(active);

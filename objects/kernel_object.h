@@ -43,8 +43,9 @@ class KernelObject : public RefCounted<KernelObject> {
   explicit KernelObject(ObjectType type, Signals initial = Signals::kNone);
   // Clears, then sets, and tells observers of what is in |set|.
   void UpdateSignals(Signals clear, Signals set) EXCLUDES(signal_lock_);
-  // Only tells observers: for objects that compute their signals. |nested|: from inside OnSignals(), by an object that
-  // observes others (a Port); who observes whom must have no cycles then.
+  // Only tells observers: for objects that compute their signals. |nested|: from inside
+  // OnSignals(), by an object that observes others (a Port); who observes whom must have no cycles
+  // then.
   void NotifyObservers(Signals set, bool nested = false) EXCLUDES(signal_lock_);
 
  private:

@@ -66,7 +66,8 @@ TEST(KernelObject, ExclusiveObserversTakeTurns) {
   Recorder shared, one, two;
   one.MakeExclusive();
   two.MakeExclusive();
-  for (Recorder* recorder : {&one, &shared, &two}) event->AddObserver(*recorder, Signals::kSignaled);
+  for (Recorder* recorder : {&one, &shared, &two})
+    event->AddObserver(*recorder, Signals::kSignaled);
   for (int i = 0; i < 4; i++) event->Signal();
   EXPECT_EQ(shared.count, 4);
   EXPECT_EQ(one.count, 2);
@@ -113,7 +114,9 @@ TEST(Handle, TheLastHandleClosesTheObject) {
 
 TEST(HandleTable, LowestNumberFirst) {
   HandleTable table;
-  const auto add = [&] { return table.Add(Handle(Event::Create().value(), Rights::kRead)).value(); };
+  const auto add = [&] {
+    return table.Add(Handle(Event::Create().value(), Rights::kRead)).value();
+  };
   EXPECT_EQ(add(), 0u);
   EXPECT_EQ(add(), 1u);
   EXPECT_EQ(add(), 2u);
@@ -130,7 +133,8 @@ TEST(HandleTable, LowestNumberFirst) {
 
 TEST(Wait, ReturnsWhatIsSet) {
   auto event = Event::Create(true).value();
-  EXPECT_EQ(WaitOne(*event, Signals::kSignaled | Signals::kUser, Deadline{0}).value(), Signals::kSignaled);
+  EXPECT_EQ(WaitOne(*event, Signals::kSignaled | Signals::kUser, Deadline{0}).value(),
+            Signals::kSignaled);
   event->Clear();
   EXPECT_EQ(WaitOne(*event, Signals::kSignaled, Deadline{0}).error(), Errno::kETIMEDOUT);
   EXPECT_EQ(WaitOne(*event, Signals::kSignaled, In(1'000'000)).error(), Errno::kETIMEDOUT);
@@ -147,7 +151,8 @@ TEST(Wait, KicksInterrupt) {
   hal::Thread& self = hal::CurrentThread();
   hal::Kick(self);
   EXPECT_EQ(WaitOne(*event, Signals::kSignaled, Deadline::Never()).error(), Errno::kEINTR);
-  EXPECT_EQ(WaitOne(*event, Signals::kSignaled, In(1'000'000), Interruptible::kNo).error(), Errno::kETIMEDOUT);
+  EXPECT_EQ(WaitOne(*event, Signals::kSignaled, In(1'000'000), Interruptible::kNo).error(),
+            Errno::kETIMEDOUT);
   event->Signal();
   EXPECT_TRUE(WaitOne(*event, Signals::kSignaled, Deadline::Never()).ok());  // a signal comes first
   hal::ClearKick();

@@ -1,6 +1,5 @@
 #include "vfs/inotify.h"
 
-
 #include "vfs/anonymous.h"
 #include "vfs/notify.h"
 

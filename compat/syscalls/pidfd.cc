@@ -67,8 +67,8 @@ SyscallResult sys_pidfd_getfd(Task& task, Fd fd, Fd target_fd, uint32_t flags) {
   auto fds = target->ShareFds();
   if (!fds) return Errno::kESRCH;
   Handle handle = TRY(fds->GetHandle(target_fd));
-  const Fd made = TRY(
-      task.fds().Add(std::move(handle), true, task.group().limits().soft(Limit::kFiles)));
+  const Fd made =
+      TRY(task.fds().Add(std::move(handle), true, task.group().limits().soft(Limit::kFiles)));
   return uint64_t(made.value);
 }
 

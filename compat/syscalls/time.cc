@@ -179,7 +179,8 @@ SyscallResult sys_clock_nanosleep(Task& task, int32_t clock, uint32_t flags,
                                   UserPtr<const abi::Timespec> duration,
                                   UserPtr<abi::Timespec> remaining) {
   constexpr uint32_t kAbsolute = 1;
-  if (clock == kThreadCpu || clock == kMonotonicRaw || clock == kRealtimeCoarse || clock == kMonotonicCoarse)
+  if (clock == kThreadCpu || clock == kMonotonicRaw || clock == kRealtimeCoarse ||
+      clock == kMonotonicCoarse)
     return Errno::kEOPNOTSUPP;
   const hal::Nanoseconds now = TRY(ReadClock(task, clock));
   const hal::Nanoseconds wanted = TRY(DurationOf(TRY(task.memory().Read(duration))));

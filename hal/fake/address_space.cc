@@ -1,8 +1,8 @@
 #include <cstring>
 
+#include "base/assert.h"
 #include "hal/fake/fake.h"
 #include "hal/fake/internal.h"
-#include "base/assert.h"
 
 namespace zrun::hal {
 
@@ -26,7 +26,8 @@ Result<void> Space::MapShared(vaddr_t base, std::span<const PhysRange> frames, A
 
 Result<void> Space::Protect(VirtRange range, Access access) {
   std::lock_guard lock(mutex_);
-  for (auto it = pages_.lower_bound(range.base); it != pages_.end() && it->first < range.end(); ++it)
+  for (auto it = pages_.lower_bound(range.base); it != pages_.end() && it->first < range.end();
+       ++it)
     it->second.access = access;
   return {};
 }
@@ -135,8 +136,9 @@ bool LoadUserWord(vaddr_t address, uint32_t& value) {
 
 bool CompareExchangeUserWord(vaddr_t address, uint32_t& expected, uint32_t desired, bool& swapped) {
   return Touch(address, sizeof desired, Access::kWrite, [&](std::byte* memory, size_t, size_t) {
-           swapped = __atomic_compare_exchange_n(reinterpret_cast<uint32_t*>(memory), &expected, desired,
-                                                 false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+           swapped =
+               __atomic_compare_exchange_n(reinterpret_cast<uint32_t*>(memory), &expected, desired,
+                                           false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
          }) == sizeof desired;
 }
 

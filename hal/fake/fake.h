@@ -1,6 +1,6 @@
 #pragma once
-#include <cstdint>
 #include <array>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
@@ -22,8 +22,8 @@ namespace zrun::hal::fake {
 
 // ---- Memory
 inline constexpr uint64_t kRamSize = uint64_t{256} << 20;
-// Whether RAM behaves as the trap machine's (fresh frames are zero, objects reserve whole runs) or as real
-// RAM (the default: frames hold garbage). Only while nothing is allocated.
+// Whether RAM behaves as the trap machine's (fresh frames are zero, objects reserve whole runs) or
+// as real RAM (the default: frames hold garbage). Only while nothing is allocated.
 void SetSparseRam(bool sparse);
 // The host's view of any bank; null if the address names nothing.
 std::byte* PhysToPointer(paddr_t address);
@@ -52,10 +52,10 @@ class Space final : public AddressSpace {
   void Populate(VirtRange range);
   void WipeOnFork(VirtRange range, bool wipe);
   RefPtr<Space> Fork();
-  // Copies to or from guest memory, as the processor would: stops at the first byte that faults. Holding
-  // the lock throughout, as an Unmap on a real machine waits for all processors.
+  // Copies to or from guest memory, as the processor would: stops at the first byte that faults.
+  // Holding the lock throughout, as an Unmap on a real machine waits for all processors.
   size_t Touch(vaddr_t address, size_t size, Access access,
-                 const std::function<void(std::byte* memory, size_t done, size_t bytes)>& use);
+               const std::function<void(std::byte* memory, size_t done, size_t bytes)>& use);
 
  private:
   std::mutex mutex_;

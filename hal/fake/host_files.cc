@@ -53,7 +53,9 @@ Result<HostNode> CheckNode(int descriptor) {
 // By this name a node opened with O_PATH can be used where a descriptor of a file is needed.
 std::string PathOf(HostNode node) { return "/proc/self/fd/" + std::to_string(node); }
 std::string Text(std::string_view text) { return std::string(text); }
-Nanoseconds ToNanoseconds(const statx_timestamp& time) { return time.tv_sec * kSecond + time.tv_nsec; }
+Nanoseconds ToNanoseconds(const statx_timestamp& time) {
+  return time.tv_sec * kSecond + time.tv_nsec;
+}
 bool IsSingle(std::string_view name) {
   return !name.empty() && name != "." && name != ".." && name.find('/') == std::string_view::npos;
 }
@@ -93,7 +95,8 @@ Result<HostAttributes> HostGetAttributes(HostNode node) {
 }
 
 Result<void> HostSetAttributes(HostNode node, const HostAttributeChange& change) {
-  if (change.valid & HostAttributeChange::kMode) TRY(Check(chmod(PathOf(node).c_str(), change.mode)));
+  if (change.valid & HostAttributeChange::kMode)
+    TRY(Check(chmod(PathOf(node).c_str(), change.mode)));
   if (change.valid & (HostAttributeChange::kUid | HostAttributeChange::kGid)) {
     const uid_t uid = change.valid & HostAttributeChange::kUid ? change.uid : uid_t(-1);
     const gid_t gid = change.valid & HostAttributeChange::kGid ? change.gid : gid_t(-1);
@@ -124,16 +127,18 @@ Result<void> HostSymlink(HostNode directory, std::string_view name, std::string_
 }
 
 Result<void> HostLink(HostNode directory, std::string_view name, HostNode target) {
-  return Check(linkat(AT_FDCWD, PathOf(target).c_str(), directory, Text(name).c_str(), AT_SYMLINK_FOLLOW));
+  return Check(
+      linkat(AT_FDCWD, PathOf(target).c_str(), directory, Text(name).c_str(), AT_SYMLINK_FOLLOW));
 }
 
 Result<void> HostUnlink(HostNode directory, std::string_view name, bool is_directory) {
   return Check(unlinkat(directory, Text(name).c_str(), is_directory ? AT_REMOVEDIR : 0));
 }
 
-Result<void> HostRename(HostNode from, std::string_view name, HostNode to, std::string_view new_name,
-                        uint32_t flags) {
-  return Check(int(syscall(SYS_renameat2, from, Text(name).c_str(), to, Text(new_name).c_str(), flags)));
+Result<void> HostRename(HostNode from, std::string_view name, HostNode to,
+                        std::string_view new_name, uint32_t flags) {
+  return Check(
+      int(syscall(SYS_renameat2, from, Text(name).c_str(), to, Text(new_name).c_str(), flags)));
 }
 
 Result<size_t> HostReadLink(HostNode node, std::span<char> target) {
@@ -160,7 +165,8 @@ void HostClose(HostNode node) {
 }
 
 Result<HostNode> HostOpen(HostNode node, bool writable) {
-  return CheckNode(open(PathOf(node).c_str(), (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK));
+  return CheckNode(
+      open(PathOf(node).c_str(), (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK));
 }
 
 Result<size_t> HostRead(HostNode open_node, uint64_t offset, std::span<std::byte> buffer) {
@@ -189,7 +195,8 @@ Result<uint64_t> HostSeek(HostNode open_node, uint64_t offset, int whence) {
   return uint64_t(found);
 }
 
-Result<size_t> HostReadDirectory(HostNode open_node, uint64_t& cursor, std::span<std::byte> buffer) {
+Result<size_t> HostReadDirectory(HostNode open_node, uint64_t& cursor,
+                                 std::span<std::byte> buffer) {
   if (lseek(open_node, off_t(cursor), SEEK_SET) < 0) return LastError();
   const long read = syscall(SYS_getdents64, open_node, buffer.data(), buffer.size());
   if (read < 0) return LastError();
@@ -206,7 +213,8 @@ Result<PhysRange> HostFileBank(HostNode open_node) {
   std::lock_guard lock(g_mutex);
   if (auto it = g_bank_of.find(open_node); it != g_bank_of.end())
     return PhysRange{it->second, g_banks[it->second].size};
-  const int access = (fcntl(open_node, F_GETFL) & O_ACCMODE) == O_RDWR ? PROT_READ | PROT_WRITE : PROT_READ;
+  const int access =
+      (fcntl(open_node, F_GETFL) & O_ACCMODE) == O_RDWR ? PROT_READ | PROT_WRITE : PROT_READ;
   void* memory = mmap(nullptr, kWindow, access, MAP_SHARED, open_node, 0);
   if (memory == MAP_FAILED) return LastError();
   const paddr_t base = kBankBase + uint64_t(open_node) * kBankStride;
@@ -222,12 +230,14 @@ std::byte* HostFilePointer(paddr_t address) {
   auto it = g_banks.upper_bound(address);
   if (it == g_banks.begin()) return nullptr;
   --it;
-  return address - it->first < it->second.size ? it->second.memory + (address - it->first) : nullptr;
+  return address - it->first < it->second.size ? it->second.memory + (address - it->first)
+                                               : nullptr;
 }
 
 void AddVolume(const std::string& directory, const std::string& target, bool read_only) {
   std::lock_guard lock(g_mutex);
-  g_volumes.push_back({open(directory.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC), target, read_only});
+  g_volumes.push_back(
+      {open(directory.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC), target, read_only});
 }
 
 void RemoveVolumes() {

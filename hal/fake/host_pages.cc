@@ -1,4 +1,5 @@
-// The host's part of private memory, so that what the trap machine uses of the VM layer can be tested.
+// The host's part of private memory, so that what the trap machine uses of the VM layer can be
+// tested.
 #include "hal/host_pages.h"
 
 #include <sys/mman.h>
@@ -71,14 +72,15 @@ void Space::MapPrivate(vaddr_t page, paddr_t frame, Access access) {
   wiped_.erase(page);
 }
 
-// Like the host, which moves one of its areas at a time, it refuses ranges with holes and those that mix
-// private and shared memory.
+// Like the host, which moves one of its areas at a time, it refuses ranges with holes and those
+// that mix private and shared memory.
 Result<void> Space::Move(VirtRange from, vaddr_t to) {
   std::lock_guard lock(mutex_);
   const auto first = pages_.find(from.base);
   for (vaddr_t page = from.base; page < from.end(); page += kPageSize) {
     const auto it = pages_.find(page);
-    if (it == pages_.end() || it->second.is_private != first->second.is_private) return Errno::kEFAULT;
+    if (it == pages_.end() || it->second.is_private != first->second.is_private)
+      return Errno::kEFAULT;
   }
   for (uint64_t done = 0; done < from.size; done += kPageSize) {
     pages_[to + done] = std::move(pages_[from.base + done]);
@@ -90,13 +92,15 @@ Result<void> Space::Move(VirtRange from, vaddr_t to) {
 
 void Space::Drop(VirtRange range) {
   std::lock_guard lock(mutex_);
-  for (auto it = pages_.lower_bound(range.base); it != pages_.end() && it->first < range.end(); ++it)
+  for (auto it = pages_.lower_bound(range.base); it != pages_.end() && it->first < range.end();
+       ++it)
     it->second.own = nullptr;
 }
 
 void Space::Populate(VirtRange range) {
   std::lock_guard lock(mutex_);
-  for (auto it = pages_.lower_bound(range.base); it != pages_.end() && it->first < range.end(); ++it)
+  for (auto it = pages_.lower_bound(range.base); it != pages_.end() && it->first < range.end();
+       ++it)
     Reach(it->second, Access::kWrite);
 }
 

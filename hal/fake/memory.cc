@@ -3,9 +3,9 @@
 #include <atomic>
 #include <cstring>
 
+#include "base/assert.h"
 #include "hal/fake/fake.h"
 #include "hal/fake/internal.h"
-#include "base/assert.h"
 
 namespace zrun::hal {
 namespace {
@@ -35,7 +35,8 @@ uint64_t PreferredRun(uint64_t wanted) { return g_sparse ? wanted : kPageSize; }
 bool FreshFramesAreZero() { return g_sparse; }
 
 std::byte* PhysToVirt(paddr_t frame) {
-  if (frame >= kRamBase && frame < kRamBase + fake::kRamSize) return RamWindow() + (frame - kRamBase);
+  if (frame >= kRamBase && frame < kRamBase + fake::kRamSize)
+    return RamWindow() + (frame - kRamBase);
   CHECK(frame >= kImageBase && frame < kImageBase + g_image.size());
   return g_image.data() + (frame - kImageBase);
 }
@@ -75,7 +76,8 @@ void SetSparseRam(bool sparse) { g_sparse = sparse; }
 std::byte* PhysToPointer(paddr_t address) {
   if (std::byte* file = HostFilePointer(address)) return file;
   if (address >= kRamBase && address < kRamBase + kRamSize) return PhysToVirt(address);
-  if (address >= kImageBase && address < kImageBase + RoundUp(g_image.size())) return PhysToVirt(address);
+  if (address >= kImageBase && address < kImageBase + RoundUp(g_image.size()))
+    return PhysToVirt(address);
   return nullptr;
 }
 

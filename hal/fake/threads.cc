@@ -8,9 +8,9 @@
 #include <memory>
 #include <set>
 
+#include "base/assert.h"
 #include "hal/fake/fake.h"
 #include "hal/fake/internal.h"
-#include "base/assert.h"
 
 namespace zrun::hal {
 namespace {
@@ -194,9 +194,7 @@ Nanoseconds MonotonicNow() {
   const Nanoseconds frozen = g_frozen_at.load();
   return frozen >= 0 ? frozen : Now(CLOCK_MONOTONIC) + g_clock_offset.load();
 }
-Nanoseconds RealtimeNow() {
-  return Now(CLOCK_REALTIME) - Now(CLOCK_MONOTONIC) + MonotonicNow();
-}
+Nanoseconds RealtimeNow() { return Now(CLOCK_REALTIME) - Now(CLOCK_MONOTONIC) + MonotonicNow(); }
 Nanoseconds BoottimeNow() { return MonotonicNow(); }
 
 namespace fake {
@@ -206,8 +204,9 @@ void WaitBriefly(std::unique_lock<std::mutex>& lock, std::condition_variable& co
   // On the system's clock: ThreadSanitizer does not know waits on the steady one.
   constexpr Nanoseconds kBriefly = 20'000'000;
   const Nanoseconds left = g_frozen_at.load() >= 0 ? kBriefly : deadline.at - MonotonicNow();
-  condition.wait_until(lock, std::chrono::system_clock::now() +
-                                 std::chrono::nanoseconds(std::clamp<Nanoseconds>(left, 0, kBriefly)));
+  condition.wait_until(lock,
+                       std::chrono::system_clock::now() +
+                           std::chrono::nanoseconds(std::clamp<Nanoseconds>(left, 0, kBriefly)));
 }
 
 void WakeSleepers() {

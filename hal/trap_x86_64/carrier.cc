@@ -88,8 +88,8 @@ Result<void> Carrier::Unmap(VirtRange range) {
     pending_work_.store(true, std::memory_order_seq_cst);
     for (Thread& thread : threads_) Kick(thread);
   }
-  // Nobody may reach the pages when this returns: threads in guest code are on their way out of it, copies
-  // that have begun end soon, and whoever comes later does the work first.
+  // Nobody may reach the pages when this returns: threads in guest code are on their way out of it,
+  // copies that have begun end soon, and whoever comes later does the work first.
   while (MayReachGuestMemory()) Yield();
   return {};
 }

@@ -40,7 +40,7 @@ class Thread : public TrapState, public ListNode<Thread> {
  public:
   std::atomic<uint32_t> park;  // what it sleeps on: kUnparkedBit, kKickedBit
   int32_t host_pid, host_tid;
-  AddressSpace* space;  // owned reference; null for service threads
+  AddressSpace* space;             // owned reference; null for service threads
   std::atomic<uint32_t> touching;  // 1: in a copy to or from guest memory
   uint32_t slot_index;
   ThreadStart start;

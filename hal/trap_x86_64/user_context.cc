@@ -82,8 +82,8 @@ void DoWork(Thread& self) {
     AsCarrier(*self.space).DoPendingWork();
 }
 
-// A copy to or from guest memory. Carrier::Unmap() looks for it after it has announced its work, we look for
-// work after we have announced the copy: one sees the other.
+// A copy to or from guest memory. Carrier::Unmap() looks for it after it has announced its work, we
+// look for work after we have announced the copy: one sees the other.
 class Touch {
  public:
   Touch() : self_(CurrentThread()) {

@@ -25,9 +25,9 @@ class Port::Entry final : public RefCounted<Entry>,
   PortMode mode = PortMode::kLevel;
   uint64_t cookie = 0;
   uint32_t tag = 0;
-  bool armed = true;      // not a one-shot that has fired
-  bool gone = false;      // removed, or its object closed
-  uint64_t harvest = 0;   // the last that has looked at it
+  bool armed = true;     // not a one-shot that has fired
+  bool gone = false;     // removed, or its object closed
+  uint64_t harvest = 0;  // the last that has looked at it
 };
 
 Port::Name Port::Traits::KeyOf(const Entry& entry) { return {entry.object.get(), entry.key}; }
@@ -70,7 +70,8 @@ Result<void> Port::Add(RefPtr<KernelObject> object, uint64_t key, Signals wanted
   return {};
 }
 
-// An entry that is new or changed: it may have something to tell already. Objects may need locks to say so.
+// An entry that is new or changed: it may have something to tell already. Objects may need locks to
+// say so.
 void Port::Observe(Entry& entry, Signals wanted) {
   if (HasAny(entry.object->signals(), wanted)) Queue(entry);
 }
@@ -183,7 +184,8 @@ void Port::Queue(Entry& entry) {
   NotifyObservers(Signals::kReadable, true);
 }
 
-// Looks at each entry that was queued once. No lock is held while an object is asked for its signals.
+// Looks at each entry that was queued once. No lock is held while an object is asked for its
+// signals.
 size_t Port::Harvest(std::span<PortPacket> packets) {
   size_t count = 0;
   uint64_t harvest = 0;

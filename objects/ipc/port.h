@@ -22,17 +22,17 @@ inline constexpr bool zrun::kIsFlags<zrun::PortMode> = true;
 namespace zrun {
 
 struct PortPacket {
-  Signals active;    // those of the wanted ones that are set
+  Signals active;  // those of the wanted ones that are set
   uint64_t cookie;
   uint32_t tag = 0;  // the entry's, as the cookie
 };
 
-// Collects the signals of many objects: what epoll is made of. An entry is named by its object and a number
-// of the caller's. It keeps the object's memory, not its meaning: when the object's last handle goes, the
-// entry goes.
+// Collects the signals of many objects: what epoll is made of. An entry is named by its object and
+// a number of the caller's. It keeps the object's memory, not its meaning: when the object's last
+// handle goes, the entry goes.
 //
-// kError and kPeerClosed are always wanted. A port is readable while it has something to tell, so ports can
-// observe ports; whoever adds them makes sure that there are no cycles.
+// kError and kPeerClosed are always wanted. A port is readable while it has something to tell, so
+// ports can observe ports; whoever adds them makes sure that there are no cycles.
 class Port final : public KernelObject {
  public:
   static constexpr ObjectType kType = ObjectType::kPort;
@@ -50,7 +50,8 @@ class Port final : public KernelObject {
   Result<PortMode> ModeOf(const KernelObject& object, uint64_t key) EXCLUDES(lock_);
   void RemoveAll() EXCLUDES(lock_);
 
-  // At least one packet, or ETIMEDOUT, or EINTR if the thread was kicked. One packet per entry. EINVAL for no room.
+  // At least one packet, or ETIMEDOUT, or EINTR if the thread was kicked. One packet per entry.
+  // EINVAL for no room.
   Result<size_t> Wait(std::span<PortPacket> packets, hal::Deadline deadline,
                       hal::Interruptible interruptible = hal::Interruptible::kYes) EXCLUDES(lock_);
 
@@ -59,7 +60,8 @@ class Port final : public KernelObject {
 
   // Reads signals of the entries that may be ready: call it with no lock held that those need.
   Signals signals() const override;
-  // Calls |visit(object, key, wanted, mode, cookie)| for each entry (/proc/PID/fdinfo, loop checks).
+  // Calls |visit(object, key, wanted, mode, cookie)| for each entry (/proc/PID/fdinfo, loop
+  // checks).
   class EntryVisitor {
    public:
     virtual void Visit(KernelObject& object, uint64_t key, Signals wanted, PortMode mode,

@@ -142,9 +142,7 @@ TEST_F(PortTest, PortsObservePorts) {
   EXPECT_EQ(Poll(*outer), Cookies{});
   one->Signal();
   EXPECT_TRUE(WaitOne(*outer, Signals::kReadable, Deadline{0}).ok());
-  {
-    Handle handle(port, Rights::kRead);
-  }
+  { Handle handle(port, Rights::kRead); }
   EXPECT_EQ(Poll(*outer), Cookies{});
 }
 
@@ -205,7 +203,8 @@ TEST_F(PortTest, NothingIsLostAmongThreads) {
           events[which]->Clear();
           handled++;
           ASSERT_TRUE(
-              port->Modify(*events[which], which, Signals::kSignaled, PortMode::kOneShot, which).ok());
+              port->Modify(*events[which], which, Signals::kSignaled, PortMode::kOneShot, which)
+                  .ok());
         }
       }
     });

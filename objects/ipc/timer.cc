@@ -157,7 +157,8 @@ void Timer::Expire() {
     const Nanoseconds periods = 1 + (now - setting_.next.at) / setting_.period;
     expirations_ += uint64_t(periods);
     setting_.next.at += periods * setting_.period;
-    // Nobody can tell periods shorter than this from their number, and the service thread has others to serve.
+    // Nobody can tell periods shorter than this from their number, and the service thread has
+    // others to serve.
     constexpr Nanoseconds kShortest = 50'000;
     callback_.Arm({std::max(setting_.next.at, now + kShortest)});
   } else {

@@ -8,14 +8,15 @@ namespace zrun {
 // The kernel thread that runs deadlines. Once, while booting. ENOMEM.
 Result<void> StartTimerService();
 
-// Something that happens at a time. The service thread calls OnDeadline() with no lock held, one callback
-// at a time for the whole kernel: it must be short and must not wait for anything but locks.
+// Something that happens at a time. The service thread calls OnDeadline() with no lock held, one
+// callback at a time for the whole kernel: it must be short and must not wait for anything but
+// locks.
 class DeadlineCallback : public TreeNode<DeadlineCallback> {
  public:
   // In place of the deadline it had. Also from OnDeadline().
   void Arm(hal::Deadline deadline);
-  // Afterwards it does not run: a call that has begun is waited for (unless this is that call), so the
-  // caller must hold no lock that OnDeadline() takes. True if it was armed.
+  // Afterwards it does not run: a call that has begun is waited for (unless this is that call), so
+  // the caller must hold no lock that OnDeadline() takes. True if it was armed.
   bool Cancel();
   // What it is armed for; Never if it is not.
   hal::Deadline deadline() const;
@@ -31,8 +32,8 @@ class DeadlineCallback : public TreeNode<DeadlineCallback> {
   hal::Nanoseconds at_ = 0;  // guarded by the queue's lock
 };
 
-// A one-shot or periodic timer that can be waited for: kReadable and kSignaled from its first expiration until
-// the expirations are taken.
+// A one-shot or periodic timer that can be waited for: kReadable and kSignaled from its first
+// expiration until the expirations are taken.
 class Timer final : public KernelObject {
  public:
   static constexpr ObjectType kType = ObjectType::kTimer;
@@ -40,8 +41,8 @@ class Timer final : public KernelObject {
   ~Timer() override;
 
   struct Setting {
-    hal::Deadline next;        // Never: disarmed
-    hal::Nanoseconds period;   // 0: once
+    hal::Deadline next;       // Never: disarmed
+    hal::Nanoseconds period;  // 0: once
   };
   // Forgets expirations that were not taken. Returns the old setting.
   Setting Set(Setting setting) EXCLUDES(lock_);

@@ -7,9 +7,9 @@
 namespace zrun {
 namespace {
 
-// What one thread holds. Threads find their entry by their own identity, so that service threads, and
-// code that runs before there is any Thread, are checked as well; an entry is in use only while its
-// thread holds a lock.
+// What one thread holds. Threads find their entry by their own identity, so that service threads,
+// and code that runs before there is any Thread, are checked as well; an entry is in use only while
+// its thread holds a lock.
 struct Held {
   static constexpr unsigned kMax = 16;
   std::atomic<const hal::Thread*> owner{nullptr};

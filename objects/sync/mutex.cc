@@ -20,9 +20,10 @@ void Mutex::LockSlow() {
 void Mutex::WakeWaiter() { hal::WakeWord(state_, 1); }
 
 // The analysis does not follow references that name one of two locks.
-LockBoth::LockBoth(Mutex& a, Mutex& b) NO_THREAD_SAFETY_ANALYSIS
-    : first_(&a < &b ? a : b),
-      second_(&a == &b ? nullptr : &a < &b ? &b : &a) {
+LockBoth::LockBoth(Mutex& a, Mutex& b) NO_THREAD_SAFETY_ANALYSIS : first_(&a < &b ? a : b),
+                                                                   second_(&a == &b  ? nullptr
+                                                                           : &a < &b ? &b
+                                                                                     : &a) {
   first_.Lock();
   if (second_) second_->LockNested();
 }

@@ -29,7 +29,8 @@ class CAPABILITY("mutex") Mutex {
     NoteUnlocked();
     if (state_.exchange(kFree, std::memory_order_release) == kContended) WakeWaiter();
   }
-  // As Lock(), while others of the same rank may be held. Whoever uses it has an order of his own among them.
+  // As Lock(), while others of the same rank may be held. Whoever uses it has an order of his own
+  // among them.
   void LockNested() ACQUIRE() {
     uint32_t expected = kFree;
     if (!state_.compare_exchange_strong(expected, kHeld, std::memory_order_acquire)) LockSlow();

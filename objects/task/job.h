@@ -39,7 +39,7 @@ class Job final : public KernelObject, private ListNode<Job> {
   mutable Mutex lock_{LockRank::kJob};
   uint32_t processes_ GUARDED_BY(lock_) = 0;
   bool killed_ GUARDED_BY(lock_) = false;
-  bool kill_seen_ = false;  // guarded by the parent's lock
+  bool kill_seen_ = false;                              // guarded by the parent's lock
   IntrusiveList<Job, Job> children_ GUARDED_BY(lock_);  // each takes itself out when it dies
 };
 

@@ -40,7 +40,8 @@ void Join(Thread& thread) {
 
 TEST_F(TaskTest, ThreadsRunAndEnd) {
   Thread* seen = nullptr;
-  auto thread = MakeRef<TestThread>(process, [&](TestThread&) { seen = Thread::Current(); }).value();
+  auto thread =
+      MakeRef<TestThread>(process, [&](TestThread&) { seen = Thread::Current(); }).value();
   ASSERT_TRUE(thread->Start(*space).ok());
   Join(*thread);
   EXPECT_EQ(seen, thread.get());
@@ -67,7 +68,8 @@ TEST_F(TaskTest, ThreadsKeepThemselves) {
 TEST_F(TaskTest, KicksAreNotLost) {
   for (int i = 0; i < 50; i++) {
     auto thread = MakeRef<TestThread>(process, [&](TestThread&) {
-                    EXPECT_EQ(hal::Park(Deadline::Never(), hal::Interruptible::kYes), hal::ParkOutcome::kKicked);
+                    EXPECT_EQ(hal::Park(Deadline::Never(), hal::Interruptible::kYes),
+                              hal::ParkOutcome::kKicked);
                     hal::ClearKick();
                   }).value();
     if (i % 2) thread->Kick();  // before there is anything to kick

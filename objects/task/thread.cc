@@ -37,7 +37,8 @@ Result<void> Thread::Start(hal::AddressSpace& space) {
 }
 
 void Thread::OpenGate() {
-  if (gate_.exchange(kOpen, std::memory_order_release) == kAwaited) hal::WakeWord(gate_, UINT32_MAX);
+  if (gate_.exchange(kOpen, std::memory_order_release) == kAwaited)
+    hal::WakeWord(gate_, UINT32_MAX);
 }
 
 // The creator may still be noting who we are, or a former self be on its way out.
@@ -45,7 +46,8 @@ void Thread::PassGate() {
   for (;;) {
     uint32_t state = gate_.load(std::memory_order_acquire);
     if (state == kOpen) return;
-    if (state == kAwaited || gate_.compare_exchange_strong(state, kAwaited, std::memory_order_relaxed))
+    if (state == kAwaited ||
+        gate_.compare_exchange_strong(state, kAwaited, std::memory_order_relaxed))
       hal::WaitOnWord(gate_, kAwaited, hal::Deadline::Never());
   }
 }

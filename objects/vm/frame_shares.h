@@ -4,8 +4,8 @@
 
 namespace zrun {
 
-// How many owners a frame of RAM has besides the first: frames that copy-on-write objects share. A table
-// that is only built where something is shared. Lock free; who calls owns the frame.
+// How many owners a frame of RAM has besides the first: frames that copy-on-write objects share. A
+// table that is only built where something is shared. Lock free; who calls owns the frame.
 namespace frame_shares {
 
 // One more owner. ENOMEM.

@@ -1,6 +1,6 @@
 #pragma once
-// Linux's numbers for madvise(2) and mremap(2) (asm-generic/mman-common.h, linux/mman.h), which the VM
-// layer takes as they are.
+// Linux's numbers for madvise(2) and mremap(2) (asm-generic/mman-common.h, linux/mman.h), which the
+// VM layer takes as they are.
 namespace zrun {
 
 enum MemoryAdvice : int {

@@ -47,7 +47,8 @@ int PageAllocator::OrderOf(uint64_t bytes) {
   return order < kOrders ? order : -1;
 }
 
-Result<PhysRange> PageAllocator::AllocateRun(uint64_t bytes, uint64_t alignment, Contents contents) {
+Result<PhysRange> PageAllocator::AllocateRun(uint64_t bytes, uint64_t alignment,
+                                             Contents contents) {
   bytes = hal::RoundUp(bytes);
   if (bytes == 0) return Errno::kENOMEM;
   alignment = std::max<uint64_t>(alignment, kPageSize);

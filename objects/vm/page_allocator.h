@@ -10,10 +10,10 @@ namespace zrun {
 
 enum class Contents : uint8_t { kAny, kZero };
 
-// Gives out runs of frames. What is free is a tree of extents by address, so that a terabyte of sparse RAM
-// costs one node until it is used; first fit from the bottom keeps what is in use together. Small
-// runs that come back are kept for reuse as they are (and zeroed then): on the trap machine giving memory
-// to the host and touching it anew costs far more.
+// Gives out runs of frames. What is free is a tree of extents by address, so that a terabyte of
+// sparse RAM costs one node until it is used; first fit from the bottom keeps what is in use
+// together. Small runs that come back are kept for reuse as they are (and zeroed then): on the trap
+// machine giving memory to the host and touching it anew costs far more.
 class PageAllocator {
  public:
   struct Statistics {
@@ -57,7 +57,9 @@ class PageAllocator {
     std::array<hal::paddr_t, kMax> runs;
   };
   static constexpr int kOrders = 5;
-  static constexpr size_t BinLimit(int order) { return order == 0 ? Bin::kMax : size_t{8} >> (order / 2); }
+  static constexpr size_t BinLimit(int order) {
+    return order == 0 ? Bin::kMax : size_t{8} >> (order / 2);
+  }
   static int OrderOf(uint64_t bytes);
 
   Extent* FirstFit(Extent* extent, uint64_t bytes, uint64_t alignment) REQUIRES(lock_);

@@ -85,7 +85,8 @@ TEST_F(PageAllocatorTest, ZeroesWhatWasUsed) {
   EXPECT_EQ(allocator_->statistics().cached_bytes, run.size);
   for (int i = 0; i < 2; i++) {
     PhysRange again = allocator_->AllocateRun(4 * kPageSize).value();
-    for (size_t at = 0; at < again.size; at++) ASSERT_EQ(hal::PhysToVirt(again.base)[at], std::byte{0});
+    for (size_t at = 0; at < again.size; at++)
+      ASSERT_EQ(hal::PhysToVirt(again.base)[at], std::byte{0});
     memset(hal::PhysToVirt(again.base), 0x55, again.size);
     allocator_->Free(again);
     allocator_->Trim();
@@ -120,7 +121,8 @@ TEST_F(PageAllocatorTest, ManyThreads) {
       std::vector<PhysRange> runs;
       for (int step = 0; step < 3000; step++) {
         if (runs.size() < 20) {
-          auto run = allocator_->AllocateRun((1 + random() % 8) * kPageSize, kPageSize, Contents::kAny);
+          auto run =
+              allocator_->AllocateRun((1 + random() % 8) * kPageSize, kPageSize, Contents::kAny);
           if (!run.ok()) continue;
           memset(hal::PhysToVirt(run.value().base), t, run.value().size);
           runs.push_back(run.value());

@@ -8,8 +8,8 @@
 
 namespace zrun {
 
-// Which frames lie behind which offsets of a VmObject, as runs: pages whose frames follow each other. Owns the
-// nodes, not the frames. The object's lock guards it.
+// Which frames lie behind which offsets of a VmObject, as runs: pages whose frames follow each
+// other. Owns the nodes, not the frames. The object's lock guards it.
 struct PageRun : TreeNode<>, ListNode<PageRun> {
   uint64_t offset = 0;
   uint64_t size = 0;
@@ -32,7 +32,8 @@ class PageRuns {
   Result<void> Insert(uint64_t offset, hal::PhysRange frames);
   // Makes sure that no run crosses |offset|. ENOMEM.
   Result<void> SplitAt(uint64_t offset);
-  // Moves what lies in [begin, end) to |out|. Both must have been split at, unless they are no run's middle.
+  // Moves what lies in [begin, end) to |out|. Both must have been split at, unless they are no
+  // run's middle.
   void Take(uint64_t begin, uint64_t end, PageRunList& out);
   // Points one page, which is a run of its own now, to another frame; returns the one it had.
   hal::paddr_t ReplaceFrame(uint64_t offset, hal::paddr_t frame);

@@ -9,12 +9,12 @@
 // One of them is linked into each kernel. All of it is called with the region's lock held.
 namespace zrun::private_pages {
 
-// Whether translations are made when the mapping is, for all of it that its object has; otherwise they are
-// made by faults. Holds for shared mappings too.
+// Whether translations are made when the mapping is, for all of it that its object has; otherwise
+// they are made by faults. Holds for shared mappings too.
 extern const bool kMapsAhead;
 
-// Makes the translations of a mapping whose range has none. Where mappings are made ahead, goes on from
-// |populated|: EAGAIN where pages must be read first, ENXIO at the object's end.
+// Makes the translations of a mapping whose range has none. Where mappings are made ahead, goes on
+// from |populated|: EAGAIN where pages must be read first, ENXIO at the object's end.
 Result<void> Map(hal::AddressSpace& space, VmMapping& mapping);
 // A part of the mapping goes away, with what was written to it. The translations are already gone.
 void Forget(VmMapping& mapping, hal::VirtRange part);
@@ -31,8 +31,10 @@ Result<void> HandleFault(hal::AddressSpace& space, VmMapping& mapping, hal::vadd
                          hal::Access access);
 Result<void> Residency(hal::AddressSpace& space, VmMapping& mapping, hal::VirtRange part,
                        std::span<uint8_t> out);
-// The object's pages in |part| are gone from it: |even_copies| says whether what was copied goes as well.
-void UnmapObject(hal::AddressSpace& space, VmMapping& mapping, hal::VirtRange part, bool even_copies);
+// The object's pages in |part| are gone from it: |even_copies| says whether what was copied goes as
+// well.
+void UnmapObject(hal::AddressSpace& space, VmMapping& mapping, hal::VirtRange part,
+                 bool even_copies);
 
 // fork: |child| is a copy of |parent| in the new region.
 Result<void> ForkMapping(hal::AddressSpace& parent_space, VmMapping& parent, VmMapping& child);

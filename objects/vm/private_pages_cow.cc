@@ -1,5 +1,6 @@
-// Private pages that the kernel keeps: a private mapping has an object of its own for what was written
-// (and for all of it, if it is anonymous) over the object it maps, and fork takes a snapshot of that.
+// Private pages that the kernel keeps: a private mapping has an object of its own for what was
+// written (and for all of it, if it is anonymous) over the object it maps, and fork takes a
+// snapshot of that.
 #include <algorithm>
 
 #include "objects/vm/linux_memory.h"
@@ -31,9 +32,11 @@ void DropTranslations(hal::AddressSpace& space, VirtRange range) {
   static_cast<void>(space.Unmap(range));
 }
 
-Result<void> MapOwn(hal::AddressSpace& space, VmMapping& mapping, hal::vaddr_t page, Access access) {
+Result<void> MapOwn(hal::AddressSpace& space, VmMapping& mapping, hal::vaddr_t page,
+                    Access access) {
   PhysRange frame[1];
-  const auto got = TRY(mapping.pages->GetFrames(OwnOffset(mapping, page), kPageSize, access, frame));
+  const auto got =
+      TRY(mapping.pages->GetFrames(OwnOffset(mapping, page), kPageSize, access, frame));
   return space.MapShared(page, frame, mapping.info.access & got.granted);
 }
 
@@ -102,18 +105,19 @@ Result<void> HandleFault(hal::AddressSpace& space, VmMapping& mapping, hal::vadd
     return MapOwn(space, mapping, page, access);
 
   PhysRange frame[1];
-  const auto got = TRY(
-      mapping.info.object->GetFrames(mapping.OffsetOf(page), kPageSize, Access::kRead, frame));
+  const auto got =
+      TRY(mapping.info.object->GetFrames(mapping.OffsetOf(page), kPageSize, Access::kRead, frame));
   if (!writes)
     return space.MapShared(page, frame, mapping.info.access & got.granted & ~Access::kWrite);
   // The frame cannot go away under us: who takes it from the object needs our region's lock.
-  const size_t copied = TRY(
-      mapping.pages->Write(own_offset, {hal::PhysToVirt(frame[0].base), kPageSize}));
+  const size_t copied =
+      TRY(mapping.pages->Write(own_offset, {hal::PhysToVirt(frame[0].base), kPageSize}));
   if (copied < kPageSize) return Errno::kENOMEM;
   return MapOwn(space, mapping, page, access);
 }
 
-Result<void> Residency(hal::AddressSpace&, VmMapping& mapping, VirtRange part, std::span<uint8_t> out) {
+Result<void> Residency(hal::AddressSpace&, VmMapping& mapping, VirtRange part,
+                       std::span<uint8_t> out) {
   if (mapping.info.object) {
     TRY(shared_pages::Residency(mapping, part, out));
   } else {

@@ -21,9 +21,9 @@ Result<void> Map(hal::AddressSpace& space, VmMapping& mapping) {
   }
   while (mapping.populated < mapping.size()) {
     PhysRange frames[16];
-    const auto got = TRY(mapping.info.object->GetFrames(mapping.info.object_offset + mapping.populated,
-                                                        mapping.size() - mapping.populated,
-                                                        Access::kRead, frames));
+    const auto got = TRY(
+        mapping.info.object->GetFrames(mapping.info.object_offset + mapping.populated,
+                                       mapping.size() - mapping.populated, Access::kRead, frames));
     TRY(hal::MapPrivateCopy(space, mapping.base() + mapping.populated, {frames, got.count},
                             mapping.info.access));
     mapping.populated += got.bytes;
@@ -66,7 +66,8 @@ Result<void> Advise(hal::AddressSpace& space, VmMapping& mapping, VirtRange part
   return hal::AdvisePrivate(space, {part.base, end - part.base}, advice);
 }
 
-Result<void> HandleFault(hal::AddressSpace& space, VmMapping& mapping, hal::vaddr_t address, Access) {
+Result<void> HandleFault(hal::AddressSpace& space, VmMapping& mapping, hal::vaddr_t address,
+                         Access) {
   const uint64_t offset = hal::RoundDown(address) - mapping.base();
   if (offset < mapping.populated) return {};  // another thread was here first
   auto mapped = Map(space, mapping);

@@ -12,9 +12,9 @@ Result<void> Map(hal::AddressSpace& space, VmMapping& mapping) {
   if (!private_pages::kMapsAhead || mapping.info.access == Access::kNone) return {};
   while (mapping.populated < mapping.size()) {
     PhysRange frames[16];
-    const auto got = TRY(mapping.info.object->GetFrames(mapping.info.object_offset + mapping.populated,
-                                                        mapping.size() - mapping.populated,
-                                                        mapping.info.access, frames));
+    const auto got = TRY(mapping.info.object->GetFrames(
+        mapping.info.object_offset + mapping.populated, mapping.size() - mapping.populated,
+        mapping.info.access, frames));
     TRY(space.MapShared(mapping.base() + mapping.populated, {frames, got.count},
                         mapping.info.access & got.granted));
     mapping.populated += got.bytes;
@@ -75,7 +75,8 @@ Result<void> Residency(VmMapping& mapping, VirtRange part, std::span<uint8_t> ou
 }
 
 void UnmapObject(hal::AddressSpace& space, VmMapping& mapping, VirtRange part) {
-  // There is nobody to report an error to; the machine's own tables only fail to unmap what is not there.
+  // There is nobody to report an error to; the machine's own tables only fail to unmap what is not
+  // there.
   static_cast<void>(space.Unmap(part));
   mapping.populated = std::min(mapping.populated, part.base - mapping.base());
 }

@@ -7,9 +7,9 @@
 namespace zrun {
 namespace {
 
-// A copy stopped at |address|. Whether to try again: a fault that the region has resolved may come back,
-// because another thread unmaps the page again or because the machine's host cannot give it (the file
-// behind it has shrunk): a few times is enough.
+// A copy stopped at |address|. Whether to try again: a fault that the region has resolved may come
+// back, because another thread unmaps the page again or because the machine's host cannot give it
+// (the file behind it has shrunk): a few times is enough.
 class FaultResolver {
  public:
   FaultResolver(VmAddressRegion& region, hal::Access access) : region_(region), access_(access) {}
@@ -30,8 +30,8 @@ class FaultResolver {
 
 // Calls |copy(done)|, which returns how much more was copied, until all is done or a fault stays.
 template <typename Copy>
-Result<size_t> CopyAll(VmAddressRegion& region, hal::Access access, hal::vaddr_t address, size_t size,
-                       Copy copy) {
+Result<size_t> CopyAll(VmAddressRegion& region, hal::Access access, hal::vaddr_t address,
+                       size_t size, Copy copy) {
   FaultResolver resolver(region, access);
   size_t done = 0;
   while (done < size) {
@@ -57,9 +57,8 @@ Result<size_t> UserMemory::CopyOut(UserPtr<std::byte> to, std::span<const std::b
 }
 
 Result<size_t> UserMemory::Zero(UserPtr<std::byte> to, size_t size) {
-  return CopyAll(region_, hal::Access::kWrite, to.address(), size, [&](size_t done) {
-    return hal::ZeroUser(to.address() + done, size - done);
-  });
+  return CopyAll(region_, hal::Access::kWrite, to.address(), size,
+                 [&](size_t done) { return hal::ZeroUser(to.address() + done, size - done); });
 }
 
 Result<void> UserMemory::ReadAll(std::span<std::byte> to, UserPtr<const std::byte> from) {

@@ -115,9 +115,10 @@ class VmAddressRegion final : public KernelObject {
 
   hal::AddressSpace& space() { return *space_; }
 
-  // For VmObject: takes a part of |object| out of the translations, in all its mappings here; what private
-  // mappings have copied only if |even_private|.
-  void UnmapObject(VmObject& object, uint64_t offset, uint64_t size, bool even_private) EXCLUDES(lock_);
+  // For VmObject: takes a part of |object| out of the translations, in all its mappings here; what
+  // private mappings have copied only if |even_private|.
+  void UnmapObject(VmObject& object, uint64_t offset, uint64_t size, bool even_private)
+      EXCLUDES(lock_);
 
  private:
   template <typename T, typename... Args>
@@ -127,8 +128,8 @@ class VmAddressRegion final : public KernelObject {
     static void Update(VmMapping& mapping);
   };
   using MappingTree = Tree<VmMapping, MappingTraits>;
-  // What was taken out of the tree, with its references to objects and files: those are dropped after the
-  // lock, because what dies with them may take any lock.
+  // What was taken out of the tree, with its references to objects and files: those are dropped
+  // after the lock, because what dies with them may take any lock.
   class Dead;
 
   explicit VmAddressRegion(RefPtr<hal::AddressSpace> space);
@@ -157,11 +158,12 @@ class VmAddressRegion final : public KernelObject {
 
   // ---- The operations
   Result<hal::vaddr_t> Place(const Mapping& mapping) REQUIRES(lock_);
-  Result<void> CheckLimits(const Mapping& mapping, uint64_t size, uint64_t replaced) REQUIRES(lock_);
+  Result<void> CheckLimits(const Mapping& mapping, uint64_t size, uint64_t replaced)
+      REQUIRES(lock_);
   Result<hal::vaddr_t> MapLocked(Mapping& mapping, Dead& dead) REQUIRES(lock_);
   Result<void> UnmapLocked(hal::VirtRange range, Dead& dead) REQUIRES(lock_);
-  Result<hal::vaddr_t> MoveLocked(VmMapping& mapping, hal::VirtRange target, bool keep_old, Dead& dead)
-      REQUIRES(lock_);
+  Result<hal::vaddr_t> MoveLocked(VmMapping& mapping, hal::VirtRange target, bool keep_old,
+                                  Dead& dead) REQUIRES(lock_);
   Result<void> GrowLocked(VmMapping& mapping, uint64_t size) REQUIRES(lock_);
   Result<hal::vaddr_t> PlaceMoved(const VmMapping& mapping, uint64_t size, uint32_t flags,
                                   hal::vaddr_t new_address, Dead& dead) REQUIRES(lock_);

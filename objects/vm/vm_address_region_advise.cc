@@ -141,13 +141,15 @@ Result<void> VmAddressRegion::Populate(VirtRange range, Access access) {
   for (VmMapping* mapping = FirstAfter(range.base); mapping && mapping->base() < range.end();
        mapping = mappings_.Next(*mapping)) {
     if (!mapping->is_private() || mapping->is_fixture()) continue;
-    TRY(private_pages::Advise(*space_, *mapping, PartOf(*mapping, range),
-                              access == Access::kWrite ? kAdvisePopulateWrite : kAdvisePopulateRead));
+    TRY(private_pages::Advise(
+        *space_, *mapping, PartOf(*mapping, range),
+        access == Access::kWrite ? kAdvisePopulateWrite : kAdvisePopulateRead));
   }
   return {};
 }
 
-// MADV_REMOVE: a hole in the object. Its lock and its other mappings' regions are taken without ours.
+// MADV_REMOVE: a hole in the object. Its lock and its other mappings' regions are taken without
+// ours.
 Result<void> VmAddressRegion::RemovePages(VirtRange range) {
   for (vaddr_t at = range.base; at < range.end();) {
     const auto mapping = FindFrom(at);
@@ -165,7 +167,8 @@ Result<void> VmAddressRegion::RemovePages(VirtRange range) {
 Result<void> VmAddressRegion::Sync(VirtRange range, bool invalidate) {
   if (range.base & hal::kPageMask) return Errno::kEINVAL;
   if (range.size > UINT64_MAX - hal::kPageMask ||
-      hal::RoundUp(range.size) > UINT64_MAX - range.base) return Errno::kENOMEM;
+      hal::RoundUp(range.size) > UINT64_MAX - range.base)
+    return Errno::kENOMEM;
   range.size = hal::RoundUp(range.size);
   Result<void> result;
   for (vaddr_t at = range.base; at < range.end();) {

@@ -14,7 +14,8 @@ namespace {
 
 constexpr uint64_t kStackGuardGap = 256 * hal::kPageSize;  // Linux's stack_guard_gap
 
-// What the page tables of all our machines can tell apart: whatever may be written or run may be read.
+// What the page tables of all our machines can tell apart: whatever may be written or run may be
+// read.
 bool Grants(Access granted, Access wanted) {
   if (HasAny(wanted, Access::kWrite) && !HasAny(granted, Access::kWrite)) return false;
   if (HasAny(wanted, Access::kExecute) && !HasAny(granted, Access::kExecute)) return false;
@@ -78,7 +79,8 @@ VmMapping* VmAddressRegion::GrowStack(vaddr_t address) {
   return Containing(address);
 }
 
-void VmAddressRegion::UnmapObject(VmObject& object, uint64_t offset, uint64_t size, bool even_private) {
+void VmAddressRegion::UnmapObject(VmObject& object, uint64_t offset, uint64_t size,
+                                  bool even_private) {
   MutexLock lock(lock_);
   if (!space_) return;
   const uint64_t end = offset + std::min(size, UINT64_MAX - offset);
@@ -122,8 +124,8 @@ Result<void> VmAddressRegion::Fork(Thread& child, ForkClient& client) NO_THREAD_
   RefPtr<VmAddressRegion> region = TRY(MakeRef<VmAddressRegion>(nullptr));
   hal::Thread* thread;
   {
-    // From here until the copy is made, and has its space, the mappings stay as they are, and nobody
-    // who takes pages away from an object can pass either region by.
+    // From here until the copy is made, and has its space, the mappings stay as they are, and
+    // nobody who takes pages away from an object can pass either region by.
     LockBoth lock(lock_, region->lock_);
     TRY(CopyMappings(*region));
     auto forked = private_pages::ForkSpace(*space_, child.PrepareStart());

@@ -11,7 +11,7 @@ using hal::VirtRange;
 
 namespace {
 
-constexpr size_t kMaxMappings = 65530;  // Linux's vm.max_map_count
+constexpr size_t kMaxMappings = 65530;                            // Linux's vm.max_map_count
 constexpr vaddr_t kLowBase = 0x4000'0000, kLowEnd = 0x8000'0000;  // MAP_32BIT
 constexpr MapFlags kPlacement = MapFlags::kFixed | MapFlags::kReplace | MapFlags::kLow;
 
@@ -70,11 +70,11 @@ Result<vaddr_t> VmAddressRegion::Place(const Mapping& mapping) {
   return Errno::kENOMEM;
 }
 
-Result<void> VmAddressRegion::CheckLimits(const Mapping& mapping, uint64_t size, uint64_t replaced) {
+Result<void> VmAddressRegion::CheckLimits(const Mapping& mapping, uint64_t size,
+                                          uint64_t replaced) {
   const uint64_t total = totals_.total_bytes - replaced;
   if (size > address_space_limit_ || total > address_space_limit_ - size) return Errno::kENOMEM;
-  if (CountsAsData(mapping) &&
-      (size > data_limit_ || totals_.data_bytes > data_limit_ - size)) {
+  if (CountsAsData(mapping) && (size > data_limit_ || totals_.data_bytes > data_limit_ - size)) {
     return Errno::kENOMEM;
   }
   if (totals_.mappings >= kMaxMappings) return Errno::kENOMEM;
@@ -89,7 +89,8 @@ Result<vaddr_t> VmAddressRegion::Map(Mapping mapping) {
   if (mapping.object_offset & hal::kPageMask) return Errno::kEINVAL;
   if (mapping.range.size > UINT64_MAX - mapping.object_offset) return Errno::kEOVERFLOW;
   if (!HasAll(mapping.max_access, mapping.access)) return Errno::kEACCES;
-  // Reading can sleep and take any lock, so it comes first. What cannot be read is left to the fault.
+  // Reading can sleep and take any lock, so it comes first. What cannot be read is left to the
+  // fault.
   if (mapping.object && private_pages::kMapsAhead)
     static_cast<void>(mapping.object->FillPages(mapping.object_offset, mapping.range.size));
   Dead dead;
@@ -125,7 +126,8 @@ Result<vaddr_t> VmAddressRegion::MapLocked(Mapping& mapping, Dead& dead) {
   }
   Result<void> mapped = Insert(owned);
   if (mapped.ok()) {
-    mapped = fresh.is_private() ? private_pages::Map(*space_, fresh) : shared_pages::Map(*space_, fresh);
+    mapped =
+        fresh.is_private() ? private_pages::Map(*space_, fresh) : shared_pages::Map(*space_, fresh);
     if (!mapped.ok() && !IsLater(mapped)) Erase(fresh, dead);
   }
   if (!mapped.ok() && !IsLater(mapped)) {
@@ -180,10 +182,10 @@ Result<void> VmAddressRegion::Protect(VirtRange range, Access access) {
   vaddr_t at = range.base;
   while (at < range.end()) {
     VmMapping* mapping = Containing(at);
-    result = !mapping || mapping->hidden                  ? Errno::kENOMEM
-             : mapping->is_fixture()                      ? Errno::kEACCES
+    result = !mapping || mapping->hidden                 ? Errno::kENOMEM
+             : mapping->is_fixture()                     ? Errno::kEACCES
              : !HasAll(mapping->info.max_access, access) ? Errno::kEACCES
-                                                          : Result<void>();
+                                                         : Result<void>();
     if (!result.ok()) break;
     const VirtRange part = PartOf(*mapping, range);
     at = part.end();
@@ -227,7 +229,8 @@ Result<void> VmAddressRegion::ChangeFlags(VirtRange range, MapFlags clear, MapFl
     }
     if (((mapping->info.flags & ~clear) | set) == mapping->info.flags) continue;
     TRY(SplitAround(part));
-    Modify(*Containing(part.base), [&](Mapping& info) { info.flags = (info.flags & ~clear) | set; });
+    Modify(*Containing(part.base),
+           [&](Mapping& info) { info.flags = (info.flags & ~clear) | set; });
   }
   Join(range, dead);
   return result;

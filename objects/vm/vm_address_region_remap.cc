@@ -18,7 +18,8 @@ Result<vaddr_t> VmAddressRegion::Remap(VirtRange old_range, uint64_t new_size, u
   if ((fixed || dont_unmap) && !may_move) return Errno::kEINVAL;
   if (old_range.base & hal::kPageMask) return Errno::kEINVAL;
   const uint64_t limit = hal::GetUserLayout().highest;
-  if (old_range.size > limit || new_size > limit) return new_size > limit ? Errno::kENOMEM : Errno::kEINVAL;
+  if (old_range.size > limit || new_size > limit)
+    return new_size > limit ? Errno::kENOMEM : Errno::kEINVAL;
   old_range.size = hal::RoundUp(old_range.size);
   new_size = hal::RoundUp(new_size);
   if (new_size == 0 || old_range.size > UINT64_MAX - old_range.base) return Errno::kEINVAL;
@@ -54,8 +55,8 @@ Result<vaddr_t> VmAddressRegion::Remap(VirtRange old_range, uint64_t new_size, u
   if (dont_unmap) {
     TRY(CheckLimits(mapping->info, new_size, 0));
   } else if (more > 0) {
-    if (mapping->info.object &&
-        new_size > UINT64_MAX - mapping->OffsetOf(old_range.base)) return Errno::kEINVAL;
+    if (mapping->info.object && new_size > UINT64_MAX - mapping->OffsetOf(old_range.base))
+      return Errno::kEINVAL;
     TRY(CheckLimits(mapping->info, more, 0));
   }
   if (!fixed && !dont_unmap && old_range.end() == mapping->end() &&

@@ -50,7 +50,8 @@ class Space {
   // "!" where it faults.
   std::string Read(vaddr_t address, size_t size = 1) {
     std::string text(size, '?');
-    auto read = memory.ReadAll(std::as_writable_bytes(std::span(text)), UserPtr<std::byte>(address));
+    auto read =
+        memory.ReadAll(std::as_writable_bytes(std::span(text)), UserPtr<std::byte>(address));
     return read.ok() ? text : "!";
   }
   // "base-end access flags" of each mapping, in pages from kBase.
@@ -73,7 +74,9 @@ class Space {
 };
 
 constexpr vaddr_t At(uint64_t page) { return kBase + page * kPageSize; }
-constexpr hal::VirtRange Pages(uint64_t first, uint64_t count) { return {At(first), count * kPageSize}; }
+constexpr hal::VirtRange Pages(uint64_t first, uint64_t count) {
+  return {At(first), count * kPageSize};
+}
 
 RefPtr<VmObject> MakeFile(std::string_view text, uint64_t size) {
   RefPtr<VmObject> file = VmObject::CreateAnonymous(size).value();
@@ -201,7 +204,8 @@ TEST_P(RegionTest, WhatBelongsToTheMachineStays) {
   EXPECT_FALSE(space.region->Find(layout.reserved.base).has_value());
   EXPECT_EQ(space.Map(layout.reserved.base, 1).error(), Errno::kENOMEM);
   EXPECT_EQ(space.Map(layout.reserved.base - kPageSize, 2).error(), Errno::kENOMEM);
-  EXPECT_EQ(space.region->Remap(layout.vdso, 3 * kPageSize, kRemapMayMove, 0).error(), Errno::kEINVAL);
+  EXPECT_EQ(space.region->Remap(layout.vdso, 3 * kPageSize, kRemapMayMove, 0).error(),
+            Errno::kEINVAL);
   EXPECT_EQ(space.region->HandleFault(layout.reserved.base, Access::kRead).error(), Errno::kEFAULT);
   ASSERT_TRUE(space.region->Clear().ok());
   EXPECT_TRUE(space.region->Find(layout.vdso.base).has_value());
@@ -217,7 +221,8 @@ TEST_P(RegionTest, Limits) {
   EXPECT_EQ(space.region->Protect(Pages(5, 1), kReadWrite).error(), Errno::kENOMEM);
   EXPECT_EQ(space.Map(At(20), 5, Access::kRead).error(), Errno::kENOMEM);
   EXPECT_TRUE(space.Map(At(0), 6, Access::kRead).ok());  // replaces
-  EXPECT_EQ(space.region->Remap(Pages(0, 6), 20 * kPageSize, kRemapMayMove, 0).error(), Errno::kENOMEM);
+  EXPECT_EQ(space.region->Remap(Pages(0, 6), 20 * kPageSize, kRemapMayMove, 0).error(),
+            Errno::kENOMEM);
 }
 
 TEST_P(RegionTest, SharedMappingsReachTheObject) {
@@ -337,7 +342,9 @@ TEST_P(RegionTest, RemapGrowsInPlaceOrMoves) {
   EXPECT_EQ(space.region->Remap(Pages(4990, 10), 2 * kPageSize, 0, 0).value(), At(4990));
   EXPECT_EQ(space.Read(At(4992)), "!");
   // A part, to a fixed place.
-  EXPECT_EQ(space.region->Remap(Pages(4990, 1), kPageSize, kRemapMayMove | kRemapFixed, At(6)).value(), At(6));
+  EXPECT_EQ(
+      space.region->Remap(Pages(4990, 1), kPageSize, kRemapMayMove | kRemapFixed, At(6)).value(),
+      At(6));
   EXPECT_EQ(space.Read(At(6), 5), "first");
   EXPECT_EQ(space.Read(At(4990)), "!");
   EXPECT_EQ(space.Read(At(4991)), std::string(1, '\0'));
@@ -371,7 +378,9 @@ TEST_P(RegionTest, RemapOfSharedMemory) {
   const vaddr_t second = space.region->Remap({At(1), 0}, 3 * kPageSize, kRemapMayMove, 0).value();
   EXPECT_EQ(second, At(4997));
   EXPECT_EQ(space.Read(second + 2 * kPageSize), "x");
-  EXPECT_EQ(space.region->Remap(Pages(0, 4), 8 * kPageSize, kRemapMayMove | kRemapFixed, At(100)).value(), At(100));
+  EXPECT_EQ(
+      space.region->Remap(Pages(0, 4), 8 * kPageSize, kRemapMayMove | kRemapFixed, At(100)).value(),
+      At(100));
   EXPECT_EQ(space.Read(At(100), 5), "hello");
   EXPECT_EQ(space.Read(At(0)), "!");
 }
@@ -400,7 +409,8 @@ TEST_P(RegionTest, GrowingAMappingDoesNotShowAnothersPages) {
   space.Write(At(2), "secret");
   space.Write(At(4), "other");
   // The middle moves away, its place is taken again from the left.
-  ASSERT_TRUE(space.region->Remap(Pages(2, 2), 2 * kPageSize, kRemapMayMove | kRemapFixed, At(50)).ok());
+  ASSERT_TRUE(
+      space.region->Remap(Pages(2, 2), 2 * kPageSize, kRemapMayMove | kRemapFixed, At(50)).ok());
   ASSERT_EQ(space.region->Remap(Pages(0, 2), 4 * kPageSize, 0, 0).value(), At(0));
   EXPECT_EQ(space.Read(At(2), 6), std::string(6, '\0'));
   EXPECT_TRUE(space.Write(At(2), "mine"));
@@ -481,7 +491,9 @@ class ChildThread final : public Thread {
 void Fork(Space& space, std::function<void(Space&)> child, std::function<void()> parent = nullptr) {
   class Client final : public VmAddressRegion::ForkClient {
    public:
-    void Adopt(RefPtr<VmAddressRegion> region) override { process->ReplaceRegion(std::move(region)); }
+    void Adopt(RefPtr<VmAddressRegion> region) override {
+      process->ReplaceRegion(std::move(region));
+    }
     RefPtr<Process> process;
   } client;
   auto job = Job::CreateRoot({}).value();
@@ -601,16 +613,19 @@ TEST_P(RegionTest, RandomOperationsAgainstAModel) {
   Space space;
   RefPtr<VmObject> file = VmObject::CreateAnonymous(kPages * kPageSize).value();
   struct Page {
-    char byte;    // the first of it
+    char byte;  // the first of it
     bool shared;
     uint64_t file_page;
     bool writable;
   };
   std::map<uint64_t, Page> model;
   std::vector<char> in_file(kPages, '\0');
-  const auto byte_of = [&](const Page& page) { return page.shared ? in_file[page.file_page] : page.byte; };
+  const auto byte_of = [&](const Page& page) {
+    return page.shared ? in_file[page.file_page] : page.byte;
+  };
   for (int step = 0; step < 4000; step++) {
-    const uint64_t first = random() % kPages, count = 1 + random() % std::min<uint64_t>(8, kPages - first);
+    const uint64_t first = random() % kPages,
+                   count = 1 + random() % std::min<uint64_t>(8, kPages - first);
     switch (random() % 8) {
       case 0:
         space.Map(At(first), count).value();
@@ -628,10 +643,12 @@ TEST_P(RegionTest, RandomOperationsAgainstAModel) {
         break;
       case 3: {
         const bool writable = random() % 2;
-        if (space.region->Protect(Pages(first, count), writable ? kReadWrite : Access::kRead).ok()) {
+        if (space.region->Protect(Pages(first, count), writable ? kReadWrite : Access::kRead)
+                .ok()) {
           for (uint64_t p = first; p < first + count; p++) model[p].writable = writable;
         } else {
-          for (uint64_t p = first; p < first + count && model.count(p); p++) model[p].writable = writable;
+          for (uint64_t p = first; p < first + count && model.count(p); p++)
+            model[p].writable = writable;
         }
         break;
       }
@@ -658,7 +675,8 @@ TEST_P(RegionTest, RandomOperationsAgainstAModel) {
       default: {
         const char byte = char('a' + random() % 26);
         const auto it = model.find(first);
-        ASSERT_EQ(space.Write(At(first), std::string(1, byte)), it != model.end() && it->second.writable);
+        ASSERT_EQ(space.Write(At(first), std::string(1, byte)),
+                  it != model.end() && it->second.writable);
         if (it == model.end() || !it->second.writable) break;
         (it->second.shared ? in_file[it->second.file_page] : it->second.byte) = byte;
       }
@@ -677,7 +695,8 @@ TEST_P(RegionTest, RandomOperationsAgainstAModel) {
   }
 }
 
-// Threads of one space map, touch and unmap ranges of their own while a file under them changes its size.
+// Threads of one space map, touch and unmap ranges of their own while a file under them changes its
+// size.
 TEST_P(RegionTest, ManyThreads) {
   Space space;
   RefPtr<VmObject> file = VmObject::CreateAnonymous(16 * kPageSize).value();

@@ -7,8 +7,8 @@ namespace zrun {
 
 struct MappingListTag;
 
-// One mapping of a region: a node of its tree and, with an object behind it, of the object's list of mappings.
-// Guarded by the region's lock, except where it says otherwise.
+// One mapping of a region: a node of its tree and, with an object behind it, of the object's list
+// of mappings. Guarded by the region's lock, except where it says otherwise.
 class VmMapping final : public TreeNode<>, public ListNode<MappingListTag> {
  public:
   explicit VmMapping(VmAddressRegion& owner) : region(owner) {}
@@ -26,8 +26,8 @@ class VmMapping final : public TreeNode<>, public ListNode<MappingListTag> {
   Mapping info;
   // Not the guest's: a hole that belongs to the machine.
   bool hidden = false;
-  // Where mappings are made ahead of use (private_pages::kMapsAhead): how many bytes from the start the
-  // machine has. What lies after is beyond the object's end, or was when it was mapped.
+  // Where mappings are made ahead of use (private_pages::kMapsAhead): how many bytes from the start
+  // the machine has. What lies after is beyond the object's end, or was when it was mapped.
   uint64_t populated = 0;
   // Otherwise: the pages of a private mapping that are its own, and where they start in it.
   RefPtr<VmObject> pages;

@@ -90,8 +90,8 @@ Result<void> VmObject::Resize(uint64_t size) {
     MutexLock lock(lock_);
     old_size = this->size();
     if (!physical_) {
-      // The tail of the last page: what mappings wrote there behind the end must not come to light, and
-      // what is cut off must not come back.
+      // The tail of the last page: what mappings wrote there behind the end must not come to light,
+      // and what is cut off must not come back.
       const uint64_t low = std::min(size, old_size);
       TRY(ZeroLocked(low, std::min(RoundUp(low), std::max(size, old_size))));
       if (size < old_size) {
@@ -101,9 +101,9 @@ Result<void> VmObject::Resize(uint64_t size) {
     }
     size_.store(size, std::memory_order_release);
   }
-  // Whoever maps from now on sees the new size; who did before is in the list (AddMapping comes before
-  // GetFrames), and is reached by its region's lock, which it holds until the frames are mapped. Only
-  // then do the frames go back.
+  // Whoever maps from now on sees the new size; who did before is in the list (AddMapping comes
+  // before GetFrames), and is reached by its region's lock, which it holds until the frames are
+  // mapped. Only then do the frames go back.
   if (size < old_size) UnmapEverywhere(RoundUp(size), UINT64_MAX - RoundUp(size), true);
   FreeCut(cut);
   return {};
@@ -126,7 +126,8 @@ std::span<std::byte> VmObject::PinPiece(uint64_t begin, uint64_t end) {
   }
   const auto present = present_.FirstAfter(begin);
   if (!present || present->begin > begin) {
-    const uint64_t hole_end = std::min({end, RoundDown(begin) + kPageSize, present ? present->begin : end});
+    const uint64_t hole_end =
+        std::min({end, RoundDown(begin) + kPageSize, present ? present->begin : end});
     pins_++;
     return {g_zero_page + (begin & hal::kPageMask), size_t(hole_end - begin)};
   }

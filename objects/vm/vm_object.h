@@ -32,8 +32,8 @@ class VmObject final : public KernelObject {
   // |size| may be smaller than the range (a file's length in a bank). Never grows beyond the range.
   static Result<RefPtr<VmObject>> CreatePhysical(hal::PhysRange range, uint64_t size);
   ~VmObject() override;
-  // A copy-on-write child of [offset, offset + size), which start and end at pages or at the object's end. Both sides
-  // see the bytes as they are now.
+  // A copy-on-write child of [offset, offset + size), which start and end at pages or at the
+  // object's end. Both sides see the bytes as they are now.
   Result<RefPtr<VmObject>> Snapshot(uint64_t offset, uint64_t size) EXCLUDES(lock_);
 
   uint64_t size() const { return size_.load(std::memory_order_acquire); }
@@ -59,8 +59,8 @@ class VmObject final : public KernelObject {
   };
   Result<size_t> ForEachPiece(uint64_t offset, uint64_t size, hal::Access access,
                               PieceVisitor& visitor) EXCLUDES(lock_);
-  // Frees whole pages of the range and zeroes the rest of it (FALLOC_FL_PUNCH_HOLE). Pages of a source are read
-  // anew when they are touched again. EOPNOTSUPP on physical memory.
+  // Frees whole pages of the range and zeroes the rest of it (FALLOC_FL_PUNCH_HOLE). Pages of a
+  // source are read anew when they are touched again. EOPNOTSUPP on physical memory.
   Result<void> Decommit(uint64_t offset, uint64_t size) EXCLUDES(lock_);
   // Makes sure pages exist (fallocate); they read as zeros.
   Result<void> Commit(uint64_t offset, uint64_t size) EXCLUDES(lock_);
@@ -69,15 +69,16 @@ class VmObject final : public KernelObject {
   // The first offset >= |offset| that is data (or hole): SEEK_DATA, SEEK_HOLE. ENXIO past the end.
   Result<uint64_t> SeekData(uint64_t offset, bool data) EXCLUDES(lock_);
   uint64_t committed_bytes() const EXCLUDES(lock_);
-  // Whether somebody can write to it through a shared mapping, now or after mprotect (F_SEAL_WRITE).
+  // Whether somebody can write to it through a shared mapping, now or after mprotect
+  // (F_SEAL_WRITE).
   bool HasWritableMapping() EXCLUDES(lock_);
 
   // Reads the pages of the range that are not there yet from the source. EIO or whatever it said.
   Result<void> FillPages(uint64_t offset, uint64_t size) EXCLUDES(lock_);
-  // For mappings: frames behind [offset, offset + size), committed as |access| needs, in order. Fills
-  // |out| and returns how many entries it used; they cover a prefix of the range, at least a page. |granted| is
-  // the access they may be mapped with (a page shared copy-on-write is not writable).
-  // ENXIO beyond the object's end (SIGBUS), EAGAIN if FillPages() has to run first.
+  // For mappings: frames behind [offset, offset + size), committed as |access| needs, in order.
+  // Fills |out| and returns how many entries it used; they cover a prefix of the range, at least a
+  // page. |granted| is the access they may be mapped with (a page shared copy-on-write is not
+  // writable). ENXIO beyond the object's end (SIGBUS), EAGAIN if FillPages() has to run first.
   struct Frames {
     size_t count;
     uint64_t bytes;
@@ -128,8 +129,9 @@ class VmObject final : public KernelObject {
   std::atomic<uint64_t> size_;
   mutable Mutex lock_{LockRank::kVmObject};
   PageRuns runs_ GUARDED_BY(lock_);
-  RangeSet present_ GUARDED_BY(lock_);  // pages that hold data; where RAM is sparse, less than the runs
-  RangeSet dirty_ GUARDED_BY(lock_);    // with a source: to be written back
+  RangeSet present_
+      GUARDED_BY(lock_);  // pages that hold data; where RAM is sparse, less than the runs
+  RangeSet dirty_ GUARDED_BY(lock_);  // with a source: to be written back
   bool shares_frames_ GUARDED_BY(lock_) = false;
   bool ever_mapped_ GUARDED_BY(lock_) = false;
   uint32_t pins_ GUARDED_BY(lock_) = 0;

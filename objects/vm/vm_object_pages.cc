@@ -17,14 +17,15 @@ using hal::RoundUp;
 
 // Frames for as much of [offset, end) as one run gives.
 Result<void> VmObject::ReserveRun(uint64_t offset, uint64_t end) {
-  // Where RAM is sparse: the rest of the object in one piece, and for objects that grow as much again
-  // as they have, so that a file written from start to end has few runs.
+  // Where RAM is sparse: the rest of the object in one piece, and for objects that grow as much
+  // again as they have, so that a file written from start to end has few runs.
   constexpr uint64_t kMaxAhead = 64 << 20;
   uint64_t wanted_end = end;
   if (hal::FreshFramesAreZero()) {
     const uint64_t ahead = std::min(offset, kMaxAhead);
     wanted_end = std::max({end, RoundUp(size()), RoundUp(offset + ahead)});
-    wanted_end = std::min(wanted_end, offset + std::max<uint64_t>(RoundDown(hal::Ram().size / 64), kPageSize));
+    wanted_end = std::min(wanted_end,
+                          offset + std::max<uint64_t>(RoundDown(hal::Ram().size / 64), kPageSize));
   }
   wanted_end = std::min(wanted_end, runs_.NextOffset(offset));
   uint64_t bytes = hal::PreferredRun(wanted_end - offset);

@@ -113,8 +113,10 @@ TEST_P(VmObjectTest, SequentialFilesStayInFewRuns) {
 TEST_P(VmObjectTest, FramesOfRangesPastTheEnd) {
   auto object = VmObject::CreateAnonymous(kPageSize + 1).value();
   hal::PhysRange frames[4];
-  EXPECT_EQ(object->GetFrames(0, 8 * kPageSize, Access::kWrite, frames).value().bytes, 2 * kPageSize);
-  EXPECT_EQ(object->GetFrames(2 * kPageSize, kPageSize, Access::kRead, frames).error(), Errno::kENXIO);
+  EXPECT_EQ(object->GetFrames(0, 8 * kPageSize, Access::kWrite, frames).value().bytes,
+            2 * kPageSize);
+  EXPECT_EQ(object->GetFrames(2 * kPageSize, kPageSize, Access::kRead, frames).error(),
+            Errno::kENXIO);
 }
 
 TEST_P(VmObjectTest, FramesComeBack) {
@@ -196,7 +198,8 @@ TEST_P(VmObjectTest, RandomSnapshotsAgainstCopies) {
     std::string model;
   };
   std::vector<Pair> pairs;
-  pairs.push_back({VmObject::CreateAnonymous(kPages * kPageSize).value(), std::string(kPages * kPageSize, '\0')});
+  pairs.push_back({VmObject::CreateAnonymous(kPages * kPageSize).value(),
+                   std::string(kPages * kPageSize, '\0')});
   for (int step = 0; step < 600; step++) {
     Pair& pair = pairs[random() % pairs.size()];
     const size_t offset = random() % pair.model.size();
@@ -243,7 +246,8 @@ TEST(VmObject, OutOfMemoryIsAnError) {
   EXPECT_EQ(child->Write(0, bytes).error(), Errno::kENOMEM);          // no copy
   EXPECT_EQ(object->Commit(0, 4 * kPageSize).error(), Errno::kENOMEM);
   hal::PhysRange frame;
-  EXPECT_EQ(object->GetFrames(kPageSize, kPageSize, Access::kWrite, {&frame, 1}).error(), Errno::kENOMEM);
+  EXPECT_EQ(object->GetFrames(kPageSize, kPageSize, Access::kWrite, {&frame, 1}).error(),
+            Errno::kENOMEM);
   for (hal::PhysRange run : taken) RamFrames().FreeUntouched(run);
   EXPECT_EQ(child->Write(0, bytes).value(), 4u);
   EXPECT_EQ(ReadText(*object, 0, 2), std::string("x\0", 2));
@@ -307,7 +311,8 @@ TEST_P(VmObjectTest, SourcesAreReadOnceAndWrittenBack) {
   ASSERT_TRUE(object->Sync(0, 8 * kPageSize).ok());
   EXPECT_EQ(log.writes, 1);
   hal::PhysRange frame;
-  EXPECT_EQ(object->GetFrames(5 * kPageSize, kPageSize, Access::kRead, {&frame, 1}).error(), Errno::kEAGAIN);
+  EXPECT_EQ(object->GetFrames(5 * kPageSize, kPageSize, Access::kRead, {&frame, 1}).error(),
+            Errno::kEAGAIN);
   ASSERT_TRUE(object->FillPages(5 * kPageSize, 1).ok());
   ASSERT_TRUE(object->GetFrames(5 * kPageSize, kPageSize, Access::kRead, {&frame, 1}).ok());
   EXPECT_EQ(*hal::PhysToVirt(frame.base), std::byte('F'));
@@ -350,7 +355,8 @@ TEST_P(VmObjectTest, ThreadsWriteResizeAndSnapshot) {
     for (uint64_t t = 0; t < 3; t++) {
       threads.emplace_back([&, t] {  // each in pages of its own
         const std::string text(kPageSize, char('a' + t));
-        for (int i = 0; i < 100; i++) WriteText(*object, (t + uint64_t(i % 20) * 3) * kPageSize, text);
+        for (int i = 0; i < 100; i++)
+          WriteText(*object, (t + uint64_t(i % 20) * 3) * kPageSize, text);
       });
     }
     threads.emplace_back([&] {

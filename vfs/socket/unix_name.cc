@@ -1,6 +1,5 @@
 #include "vfs/socket/unix_name.h"
 
-
 #include "base/text.h"
 #include "vfs/socket/unix_socket.h"
 

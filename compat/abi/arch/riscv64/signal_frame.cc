@@ -30,8 +30,8 @@ struct RtSigFrame {
 
 }  // namespace
 
-Result<void> PushSignalFrame(Task& task, int signo, const SigInfo& info,
-                             const SignalAction& action, SignalSet mask) {
+Result<void> PushSignalFrame(Task& task, int signo, const SigInfo& info, const SignalAction& action,
+                             SignalSet mask) {
   hal::Registers& r = task.registers();
   const size_t vector_size = hal::VectorStateSize();
   const uint64_t top = FrameTop(task, action, r.sp());

@@ -48,14 +48,32 @@ SigContext Save(Task& task, SignalSet mask, uint64_t fpstate) {
   const hal::Registers& r = task.registers();
   const FaultFacts& fault = task.last_fault;
   return {
-      .r8 = r.r8, .r9 = r.r9, .r10 = r.r10, .r11 = r.r11,
-      .r12 = r.r12, .r13 = r.r13, .r14 = r.r14, .r15 = r.r15,
-      .rdi = r.rdi, .rsi = r.rsi, .rbp = r.rbp, .rbx = r.rbx,
-      .rdx = r.rdx, .rax = r.rax, .rcx = r.rcx, .rsp = r.rsp,
-      .rip = r.rip, .rflags = r.rflags,
-      .cs = kUserCs, .gs = 0, .fs = 0, .ss = kUserSs,
-      .error = fault.error_code, .trap_number = fault.trap_number,
-      .old_mask = mask.bits(), .cr2 = fault.address,
+      .r8 = r.r8,
+      .r9 = r.r9,
+      .r10 = r.r10,
+      .r11 = r.r11,
+      .r12 = r.r12,
+      .r13 = r.r13,
+      .r14 = r.r14,
+      .r15 = r.r15,
+      .rdi = r.rdi,
+      .rsi = r.rsi,
+      .rbp = r.rbp,
+      .rbx = r.rbx,
+      .rdx = r.rdx,
+      .rax = r.rax,
+      .rcx = r.rcx,
+      .rsp = r.rsp,
+      .rip = r.rip,
+      .rflags = r.rflags,
+      .cs = kUserCs,
+      .gs = 0,
+      .fs = 0,
+      .ss = kUserSs,
+      .error = fault.error_code,
+      .trap_number = fault.trap_number,
+      .old_mask = mask.bits(),
+      .cr2 = fault.address,
       .fpstate = fpstate,
       .reserved = {},
   };
@@ -72,8 +90,8 @@ void Restore(hal::Registers& r, const SigContext& c) {
 
 }  // namespace
 
-Result<void> PushSignalFrame(Task& task, int signo, const SigInfo& info,
-                             const SignalAction& action, SignalSet mask) {
+Result<void> PushSignalFrame(Task& task, int signo, const SigInfo& info, const SignalAction& action,
+                             SignalSet mask) {
   // The frame's return address is the restorer's: without one there is no way back (the kernel has
   // none of its own on x86-64).
   if (!(action.flags & kSaRestorer)) return Errno::kEFAULT;
