@@ -119,8 +119,7 @@ Result<void> ExecPlan::Build(Task& task) {
   registers = {};
   registers.set_pc(entry_);
   registers.set_sp(sp);
-  hal::SetThreadPointer(0);
-  hal::ResetVectorState();
+  hal::ResetForExec();
   task.clear_child_tid = 0;
   task.robust_list = 0;
   return {};

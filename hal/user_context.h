@@ -38,6 +38,11 @@ Registers& UserRegisters();
 // The guest's thread pointer (FS base, tp).
 uint64_t ThreadPointer();
 void SetThreadPointer(uint64_t value);
+#if defined(__x86_64__)
+// The guest's alone, like the thread pointer: a new thread starts with its maker's.
+uint64_t GsBase();
+void SetGsBase(uint64_t value);
+#endif
 
 // Vector and floating-point state stays in the registers while the kernel runs.
 // The ABI image of it in a signal frame: its size, and copies to and from it. Load returns false,
@@ -45,8 +50,9 @@ void SetThreadPointer(uint64_t value);
 size_t VectorStateSize();
 void SaveVectorState(std::span<std::byte> image);
 bool LoadVectorState(std::span<const std::byte> image);
-// As at execve.
 void ResetVectorState();
+// As at execve: vector state, thread pointer, whatever programs have beside their registers.
+void ResetForExec();
 
 // Copies between kernel and guest memory; stop at the first byte that faults and return how many
 // were copied. Addresses outside the user layout count as faults. The layer above resolves the

@@ -213,10 +213,12 @@ SyscallResult sys_arch_prctl(Task& task, int32_t operation, UserAddr address) {
       TRY(task.memory().Write(UserPtr<uint64_t>(address.address), hal::ThreadPointer()));
       return 0;
     case kGetGs:
-      TRY(task.memory().Write(UserPtr<uint64_t>(address.address), 0));
+      TRY(task.memory().Write(UserPtr<uint64_t>(address.address), hal::GsBase()));
       return 0;
     case kSetGs:
-      return Errno::kEPERM;  // GS is the machine's
+      if (address.address >= abi::kUserTop) return Errno::kEPERM;
+      hal::SetGsBase(address.address);
+      return 0;
     case kGetCpuid:
       return 1;
     case kSetCpuid:

@@ -155,9 +155,15 @@ Trap Run() {
 Registers& UserRegisters() { return CurrentThread().registers; }
 uint64_t ThreadPointer() { return CurrentThread().thread_pointer; }
 void SetThreadPointer(uint64_t value) { CurrentThread().thread_pointer = value; }
+uint64_t GsBase() { return CurrentThread().gs_base; }
+void SetGsBase(uint64_t value) { CurrentThread().gs_base = value; }
 size_t VectorStateSize() { return 0; }
 void SaveVectorState(std::span<std::byte>) {}
 bool LoadVectorState(std::span<const std::byte> image) { return image.empty(); }
 void ResetVectorState() {}
+void ResetForExec() {
+  SetThreadPointer(0);
+  SetGsBase(0);
+}
 
 }  // namespace zrun::hal

@@ -20,7 +20,7 @@ class Thread {
   RefPtr<AddressSpace> space;
   ThreadStart start{};
   Registers registers{};
-  uint64_t thread_pointer = 0;
+  uint64_t thread_pointer = 0, gs_base = 0;
   std::function<Trap(Registers&)> guest;
 };
 

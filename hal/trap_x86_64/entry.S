@@ -88,6 +88,10 @@ SignalEntry:
   mov %eax, THREAD_ERROR(%rdi)
   mov FRAME_SYSCALL_ARCH(%rsp), %eax
   mov %eax, THREAD_ARCH(%rdi)
+.Lcheck_flags:
+  // Alignment checks would hit the kernel, a nested task its IRETQ.
+  testl $(FLAG_NESTED | FLAG_ALIGNMENT), FRAME_RFLAGS(%rsp)
+  jnz .Lclean_flags
 .Lleave_guest:
   movl $0, THREAD_MODE(%rdi)
   mov THREAD_KERNEL_SP(%rdi), %rsp
@@ -100,6 +104,11 @@ SignalEntry:
   pop %rbx
   ret
 
+.Lclean_flags:
+  pushq $FLAGS_INITIAL
+  popfq
+  jmp .Lleave_guest
+
 // The thread was in guest mode but its program counter is in kernel text. On the way out (EnterGuest's tail, where
 // the registers saved are still whole) a kick just turns round; anything else is an attack.
 .Lguest_pc_in_kernel:
@@ -111,7 +120,7 @@ SignalEntry:
   jae .Lviolation
   cmpl $ZRUN_KICK_SIGNAL, THREAD_SIGNAL(%rdi)
   jne .Lviolation
-  jmp .Lleave_guest
+  jmp .Lcheck_flags
 
 // A kick that arrived while an earlier signal's frame was being read: its flag is set, it will be seen.
 // Guest code that points the stack pointer somewhere else into a block must not have that read as a frame.
@@ -156,6 +165,34 @@ SignalEntry:
   ud2
 
 // ---- Kernel -> guest. EnterGuest(Thread*): returns when a signal brought the guest back, or at once if a kick is pending.
+// The guest's registers, but rax, rcx, rdx, rsp and rip: those go through the exit slot, at which rsp points then.
+.macro LOAD_REGISTERS
+  mov THREAD_RBX(%rdi), %rbx
+  mov THREAD_RBP(%rdi), %rbp
+  mov THREAD_RSI(%rdi), %rsi
+  mov THREAD_R8(%rdi), %r8
+  mov THREAD_R9(%rdi), %r9
+  mov THREAD_R10(%rdi), %r10
+  mov THREAD_R11(%rdi), %r11
+  mov THREAD_R12(%rdi), %r12
+  mov THREAD_R13(%rdi), %r13
+  mov THREAD_R14(%rdi), %r14
+  mov THREAD_R15(%rdi), %r15
+  mov THREAD_EXIT_SLOT(%rdi), %rsp
+  mov THREAD_RDI(%rdi), %rdi
+.endm
+// Whoever jumped to the WRPKRU with another value stops here; the flags are the guest's, so no comparison.
+.macro CLOSE_KERNEL
+  mov $ZRUN_GUEST_PKRU, %eax
+  mov $0, %ecx
+  mov $0, %edx
+  WRPKRU_SITE
+  lea -ZRUN_GUEST_PKRU(%eax), %ecx
+  jecxz 78f
+  ud2
+78:
+.endm
+
 .globl EnterGuest
 .globl exit_begin
 .globl exit_end
@@ -174,43 +211,44 @@ exit_begin:
   jne .Lkicked
   mov THREAD_EXIT_SLOT(%rdi), %r11
   mov THREAD_RAX(%rdi), %rax
-  mov %rax, 0(%r11)
+  mov %rax, EXIT_RAX(%r11)
   mov THREAD_RDX(%rdi), %rax
-  mov %rax, 8(%r11)
-  mov THREAD_RCX(%rdi), %rax
-  mov %rax, 16(%r11)
-  mov THREAD_R11(%rdi), %rax
-  mov %rax, 24(%r11)
+  mov %rax, EXIT_RDX(%r11)
+  mov THREAD_RSP(%rdi), %rax
+  mov %rax, EXIT_RSP(%r11)
+  mov THREAD_RCX(%rdi), %rcx
+  mov %rcx, EXIT_RCX(%r11)
+  mov THREAD_RFLAGS(%rdi), %rdx
+  // SYSCALL left the program counter in rcx: jumping there restores every register. IRETQ does so in every other
+  // case, also when the trap flag is set, which must not take effect before the jump, but takes 100 ns more.
   mov THREAD_RIP(%rdi), %rax
-  mov %rax, 32(%r11)
-  pushq THREAD_RFLAGS(%rdi)
+  cmp %rcx, %rax
+  jne .Liret
+  test $FLAG_TRAP, %edx
+  jnz .Liret
+
+  push %rdx
   popfq
-  mov THREAD_RBX(%rdi), %rbx
-  mov THREAD_RBP(%rdi), %rbp
-  mov THREAD_RSI(%rdi), %rsi
-  mov THREAD_R8(%rdi), %r8
-  mov THREAD_R9(%rdi), %r9
-  mov THREAD_R10(%rdi), %r10
-  mov THREAD_R12(%rdi), %r12
-  mov THREAD_R13(%rdi), %r13
-  mov THREAD_R14(%rdi), %r14
-  mov THREAD_R15(%rdi), %r15
-  mov THREAD_RSP(%rdi), %rsp
-  mov THREAD_RDI(%rdi), %rdi
-  mov $ZRUN_GUEST_PKRU, %eax
-  mov $0, %ecx
-  mov $0, %edx
-  WRPKRU_SITE
-  // Whoever jumped to the WRPKRU with another value stops here; the flags are the guest's, so no comparison.
-  lea -ZRUN_GUEST_PKRU(%eax), %ecx
-  jecxz 1f
-  ud2
-1:
-  mov 0(%r11), %rax
-  mov 8(%r11), %rdx
-  mov 16(%r11), %rcx
-  mov 24(%r11), %r11
-  jmp *%gs:32
+  LOAD_REGISTERS
+  CLOSE_KERNEL
+  mov EXIT_RAX(%rsp), %rax
+  mov EXIT_RDX(%rsp), %rdx
+  mov EXIT_RCX(%rsp), %rcx
+  mov EXIT_RSP(%rsp), %rsp
+  jmp *%rcx
+
+.Liret:
+  mov %rax, EXIT_RIP(%r11)
+  mov %rdx, EXIT_RFLAGS(%r11)
+  movq $USER_CS, EXIT_CS(%r11)
+  movq $USER_SS, EXIT_SS(%r11)
+  LOAD_REGISTERS
+  CLOSE_KERNEL
+  mov EXIT_RAX(%rsp), %rax
+  mov EXIT_RDX(%rsp), %rdx
+  mov EXIT_RCX(%rsp), %rcx
+  lea EXIT_RIP(%rsp), %rsp
+  iretq
 exit_end:
 .Lkicked:
   movl $ZRUN_KICK_SIGNAL, THREAD_SIGNAL(%rdi)

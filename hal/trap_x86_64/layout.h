@@ -68,6 +68,22 @@
 #define THREAD_ARCH 192
 #define THREAD_STATE 196
 
+// An exit slot; from EXIT_RIP on it is what IRETQ takes.
+#define EXIT_RAX 0
+#define EXIT_RDX 8
+#define EXIT_RCX 16
+#define EXIT_RIP 24
+#define EXIT_CS 32
+#define EXIT_RFLAGS 40
+#define EXIT_RSP 48
+#define EXIT_SS 56
+#define USER_CS 0x33
+#define USER_SS 0x2b
+#define FLAG_TRAP 0x100
+#define FLAG_NESTED 0x4000
+#define FLAG_ALIGNMENT 0x40000
+#define FLAGS_INITIAL 0x202
+
 // Offsets from the stack pointer at a signal handler's entry (struct rt_sigframe of the host).
 #define FRAME_UC 8
 #define FRAME_R8 48

@@ -116,7 +116,6 @@ void PrepareHostThread(Thread& self) {
     uint64_t size;
   } stack = {self.block() + ZRUN_BLOCK_ALTSTACK, 0, ZRUN_BLOCK_ALTSTACK_SIZE};
   HostCall(HostNumber::kSigaltstack, &stack, 0);
-  asm volatile("wrgsbase %0" : : "r"(self.exit_slot));
 }
 
 Result<void> LaunchThread(Thread& thread, bool process) {

@@ -103,9 +103,9 @@ class Touch {
 Trap Run() {
   Thread& self = CurrentThread();
   DoWork(self);
-  // The flags a program may have: status, direction, alignment check, ID. Never trap, interrupt,
+  // The flags a program may have: status, trap, direction, nested task, alignment check, ID. Never
   // I/O level.
-  constexpr uint64_t kUserFlags = 0x240cd5;
+  constexpr uint64_t kUserFlags = 0x244dd5;
   self.registers.rflags = (self.registers.rflags & kUserFlags) | 0x202;
   EnterGuest(&self);
   return Describe(self);
@@ -119,9 +119,18 @@ uint64_t ThreadPointer() {
   return value;
 }
 void SetThreadPointer(uint64_t value) {
-  if (int64_t(value) < 0 || value >= uint64_t{1} << 47)
-    value = 0;  // not canonical: the instruction would fault
+  if (value >= uint64_t{1} << 47) value = 0;  // not canonical: the instruction would fault
   asm volatile("wrfsbase %0" : : "r"(value));
+}
+
+uint64_t GsBase() {
+  uint64_t value;
+  asm volatile("rdgsbase %0" : "=r"(value));
+  return value;
+}
+void SetGsBase(uint64_t value) {
+  if (value >= uint64_t{1} << 47) value = 0;
+  asm volatile("wrgsbase %0" : : "r"(value));
 }
 
 // The image in a signal frame is the standard XSAVE layout with Linux's marks (asm/sigcontext.h:
@@ -186,6 +195,12 @@ void ResetVectorState() {
   __builtin_memcpy(image, &control_word, 2);
   __builtin_memcpy(image + 24, &mxcsr, 4);
   RestoreVectorImage(image, GuestMask());
+}
+
+void ResetForExec() {
+  SetThreadPointer(0);
+  SetGsBase(0);
+  ResetVectorState();
 }
 
 size_t CopyFromUser(void* to, vaddr_t from, size_t size) {
