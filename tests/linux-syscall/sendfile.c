@@ -34,6 +34,16 @@ int main(void) {
   CHECK_EQ(read(pair[1], text, sizeof text), 10);
   CHECK_MEM(text, "abcdefghij", 10);
 
+  // A source without a position could lose what does not fit.
+  int master = (int)CHECK_OK(posix_openpt(O_RDWR | O_NOCTTY));
+  CHECK_OK(grantpt(master));
+  CHECK_OK(unlockpt(master));
+  int terminal = (int)CHECK_OK(open(ptsname(master), O_RDWR | O_NOCTTY));
+  CHECK_EQ(write(master, "x\n", 2), 2);
+  CHECK_ERR(sendfile(out, terminal, NULL, 1), EINVAL);
+  CHECK_OK(close(terminal));
+  CHECK_OK(close(master));
+
   // Large, into a pipe with a reader.
   int big = (int)CHECK_OK(open("big", O_RDWR | O_CREAT, 0600));
   CHECK_OK(ftruncate(big, 300000));
