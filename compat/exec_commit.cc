@@ -1,6 +1,7 @@
 #include "compat/abi/arch.h"
 #include "compat/exec.h"
 #include "compat/exit.h"
+#include "compat/futex.h"
 #include "compat/posix_timers.h"
 
 // The half of execve that cannot be undone.
@@ -94,6 +95,7 @@ Result<void> ExecPlan::BecomeOnlyThread(Task& task) {
 // Everything of a thread that belongs to the program it ran.
 void ExecPlan::DropOldProgram(Task& task) {
   ReleaseUserLocks(task);
+  ReleasePiWaiters(task, false);
   task.group().timers().DeletePosix();
   task.signals_.alternate_stack = {0, kSsDisable, 0, 0};
   task.signals_.restore_mask = false;

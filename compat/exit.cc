@@ -170,6 +170,7 @@ void Exit::Run(Task& task) {
   }
   if (last) group.timers().DeleteAll();
   ReleaseUserLocks(task);
+  ReleasePiWaiters(task, true);
   ReleaseMemory(task);
   task.ReplaceFds(nullptr);
   task.ReplaceFs(nullptr);

@@ -37,5 +37,8 @@ SyscallResult LockPiFutex(Task& task, uint64_t address, bool shared, hal::Deadli
 SyscallResult UnlockPiFutex(Task& task, uint64_t address, bool shared);
 // The owner of a lock on its robust list ends: the next one gets it, marked.
 void HandOverPiFutex(Task& dead, uint64_t address);
+// The same for locks that are on no list: whoever waits for |task|, which leaves its program, gets
+// the lock or looks again. If it |exits|, nobody can begin to wait for it any more.
+void ReleasePiWaiters(Task& task, bool exits);
 
 }  // namespace zrun::compat

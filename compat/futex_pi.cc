@@ -23,24 +23,45 @@ uint32_t WordFor(FutexBucket& bucket, const FutexKey& key, FutexWaiter* next)
   return uint32_t(next->task->tid()) | (waiting > 1 ? kFutexWaiters : 0);
 }
 
-bool Exists(int32_t tid) {
-  MutexLock lock(Kernel::Get().lock());
-  return Kernel::Get().pids().FindTask(tid) != nullptr;
+// The first waiter has the lock now: wakes it, and tells it that the others wait for it.
+void PassOn(FutexBucket& bucket, const FutexKey& key) REQUIRES(bucket.lock) {
+  FutexWaiter* next = FirstWaiter(bucket, key);
+  if (!next) return;
+  for (FutexWaiter& waiter : bucket.waiters) {
+    if (!(waiter.key == key) || !waiter.task || &waiter == next) continue;
+    waiter.owner = next->task->tid();
+    next->task->pi_waited_for = true;
+  }
+  FutexTable::WakeWaiter(bucket, *next);
 }
 
-// Takes the lock if it is free; otherwise marks that somebody waits. True if it was taken.
-Result<bool> TakeOrMark(Task& task, UserPtr<uint32_t> word, bool try_only) {
+// Tells the owner that somebody waits for what it holds. False when there is no such thread, or it
+// has come too far in its exit to look again.
+bool TellOwner(int32_t tid) {
+  MutexLock lock(Kernel::Get().lock());
+  Task* owner = Kernel::Get().pids().FindTask(tid);
+  if (!owner || owner->pi_left) return false;
+  owner->pi_waited_for = true;
+  return true;
+}
+
+// Takes the lock if it is free, or left behind by |dead|; otherwise marks that somebody waits.
+// Returns the owner, 0 if it was taken.
+Result<int32_t> TakeOrMark(Task& task, UserPtr<uint32_t> word, bool try_only, int32_t dead) {
   UserMemory memory = task.memory();
   uint32_t value = TRY(memory.LoadWord(word));
   for (;;) {
     const uint32_t owner = value & kFutexTidMask;
     if (owner == uint32_t(task.tid())) return Errno::kEDEADLK;
-    const bool free = owner == 0;
+    const bool left = dead != 0 && owner == uint32_t(dead);
+    const bool free = owner == 0 || left;
     if (!free && try_only) return Errno::kEAGAIN;
-    const uint32_t wanted =
-        free ? uint32_t(task.tid()) | (value & kFutexOwnerDied) : value | kFutexWaiters;
-    if (wanted == value) return false;
-    if (TRY(memory.CompareExchangeWord(word, value, wanted))) return free;
+    uint32_t wanted = value | kFutexWaiters;
+    if (free) wanted = uint32_t(task.tid()) | (value & kFutexOwnerDied);
+    // Others may have waited with us for the dead one: they meet us in the kernel.
+    if (left) wanted |= kFutexOwnerDied | kFutexWaiters;
+    if (wanted == value) return int32_t(owner);
+    if (TRY(memory.CompareExchangeWord(word, value, wanted))) return free ? 0 : int32_t(owner);
   }
 }
 
@@ -50,29 +71,45 @@ SyscallResult LockPiFutex(Task& task, uint64_t address, bool shared, hal::Deadli
                           bool try_only) {
   const FutexKey key = TRY(MakeFutexKey(task, address, shared));
   const UserPtr<uint32_t> word(address);
-  // An owner that does not exist will never unlock it. It may be unlocked meanwhile: then its
-  // number says so below.
-  const uint32_t owner = TRY(task.memory().LoadWord(word)) & kFutexTidMask;
-  if (owner && owner != uint32_t(task.tid()) && !Exists(int32_t(owner))) return Errno::kESRCH;
   FutexTable& table = task.kernel().futexes();
   FutexBucket& bucket = table.BucketOf(key);
-  FutexWaiter waiter;
-  waiter.key = key;
-  waiter.task = &task;
+  for (int32_t dead = 0;;) {
+    FutexWaiter waiter;
+    waiter.key = key;
+    waiter.task = &task;
+    {
+      MutexLock lock(bucket.lock);
+      waiter.owner = TRY(TakeOrMark(task, word, try_only, dead));
+      if (waiter.owner == 0) return 0;
+      FutexTable::Queue(bucket, waiter);
+    }
+    // An owner that does not exist will never unlock it, and one that has gone past
+    // ReleasePiWaiters() has not seen us.
+    if (!TellOwner(waiter.owner) && table.Cancel(waiter)) {
+      const uint32_t now = TRY(task.memory().LoadWord(word)) & kFutexTidMask;
+      if (now == uint32_t(waiter.owner)) return Errno::kESRCH;
+      continue;
+    }
+    // Whoever unlocks writes our number before waking us.
+    while (waiter.is_queued()) {
+      const Task::Pause pause = task.ParkFor(deadline);
+      if (pause == Task::Pause::kAwake) continue;
+      if (!table.Cancel(waiter)) break;
+      return pause == Task::Pause::kTimedOut ? Errno::kETIMEDOUT : Errno::kRestartNoIntr;
+    }
+    table.Cancel(waiter);
+    if (!waiter.owner_died) return 0;
+    dead = waiter.owner;
+  }
+}
+
+void ReleasePiWaiters(Task& task, bool exits) {
   {
-    MutexLock lock(bucket.lock);
-    if (TRY(TakeOrMark(task, word, try_only))) return 0;
-    FutexTable::Queue(bucket, waiter);
+    MutexLock lock(Kernel::Get().lock());
+    task.pi_left = exits;
+    if (!task.pi_waited_for.exchange(false)) return;
   }
-  // Whoever unlocks writes our number before waking us.
-  while (waiter.is_queued()) {
-    const Task::Pause pause = task.ParkFor(deadline);
-    if (pause == Task::Pause::kAwake) continue;
-    if (!table.Cancel(waiter)) return 0;
-    return pause == Task::Pause::kTimedOut ? Errno::kETIMEDOUT : Errno::kRestartNoIntr;
-  }
-  table.Cancel(waiter);
-  return 0;
+  task.kernel().futexes().WakeForDeadOwner(task.tid());
 }
 
 SyscallResult UnlockPiFutex(Task& task, uint64_t address, bool shared) {
@@ -86,7 +123,7 @@ SyscallResult UnlockPiFutex(Task& task, uint64_t address, bool shared) {
     if ((value & kFutexTidMask) != uint32_t(task.tid())) return Errno::kEPERM;
   } while (!TRY(
       memory.CompareExchangeWord(word, value, WordFor(bucket, key, FirstWaiter(bucket, key)))));
-  if (FutexWaiter* next = FirstWaiter(bucket, key)) FutexTable::WakeWaiter(bucket, *next);
+  PassOn(bucket, key);
   return 0;
 }
 
@@ -107,7 +144,7 @@ void HandOverPiFutex(Task& dead, uint64_t address) {
     if (!swapped.ok()) return;
     if (swapped.value()) break;
   }
-  if (next) FutexTable::WakeWaiter(bucket, *next);
+  PassOn(bucket, key.value());
 }
 
 }  // namespace zrun::compat

@@ -17,6 +17,20 @@ uint32_t FutexTable::Wake(const FutexKey& key, uint32_t count, uint32_t bitset) 
   return woken;
 }
 
+void FutexTable::WakeForDeadOwner(int32_t owner) {
+  for (FutexBucket& bucket : buckets_) {
+    MutexLock lock(bucket.lock);
+    for (FutexWaiter* waiter = bucket.waiters.front(); waiter;) {
+      FutexWaiter* next = bucket.waiters.NextOf(*waiter);
+      if (waiter->task && waiter->owner == owner) {
+        waiter->owner_died = true;
+        WakeWaiter(bucket, *waiter);
+      }
+      waiter = next;
+    }
+  }
+}
+
 void FutexTable::WakeWaiter(FutexBucket& bucket, FutexWaiter& waiter) {
   bucket.waiters.Remove(waiter);
   waiter.bucket.store(nullptr, std::memory_order_release);

@@ -25,8 +25,12 @@ struct FutexWaiter : ListNode<FutexWaiter> {
   FutexKey key;
   uint32_t bitset = ~0u;
   hal::Thread* thread = nullptr;
-  Task* task = nullptr;  // FUTEX_LOCK_PI: who gets the lock
-  int index = -1;        // futex_waitv
+  // FUTEX_LOCK_PI: who gets the lock, and the thread that holds it. |owner_died| is set before the
+  // waker lets go: the waiter has to look at the word again.
+  Task* task = nullptr;
+  int32_t owner = 0;
+  bool owner_died = false;
+  int index = -1;  // futex_waitv
   // Where it is queued; null once it was woken. Changes with the bucket's lock held (requeueing:
   // both buckets').
   std::atomic<FutexBucket*> bucket{nullptr};
@@ -49,6 +53,8 @@ class FutexTable {
   }
   // Wakes up to |count| waiters on |key| whose bitset meets |bitset|; returns how many.
   uint32_t Wake(const FutexKey& key, uint32_t count, uint32_t bitset);
+  // Wakes all that wait for a lock (FUTEX_LOCK_PI) which the dead thread |owner| held.
+  void WakeForDeadOwner(int32_t owner);
   // Takes |waiter| out wherever it is; false if it had been woken. It may go out of scope then.
   bool Cancel(FutexWaiter& waiter);
   static void Queue(FutexBucket& bucket, FutexWaiter& waiter) REQUIRES(bucket.lock);

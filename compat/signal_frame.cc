@@ -48,8 +48,6 @@ Result<void> SetAlternateStack(Task& task, const StackT& stack, uint64_t sp) {
     return {};
   }
   if (stack.size < kMinSigStackSize) return Errno::kENOMEM;
-  // A frame must fit (AT_MINSIGSTKSZ), or the first signal would end the process.
-  if (stack.size < hal::GetProcessorFacts().minimum_signal_stack) return Errno::kENOMEM;
   state.alternate_stack = {stack.sp, stack.flags, 0, stack.size};
   return {};
 }

@@ -146,6 +146,8 @@ class Task final : public Thread, public ListNode<TaskListTag> {
   // ---- Attributes. Plain ones belong to its own thread; others read the atomics.
   uint64_t clear_child_tid = 0;
   uint64_t robust_list = 0;
+  std::atomic<bool> pi_waited_for{false};  // somebody may sleep for a PI futex of this thread's
+  bool pi_left = false;  // it has released them for good; guarded by the kernel's lock
   std::atomic<int> nice{0};
   std::atomic<int> policy{0};  // SCHED_*
   std::atomic<int> rt_priority{0};

@@ -92,8 +92,10 @@ ConformanceResult RunProgram(const ConformanceArguments& arguments, const std::s
   if (output.get() < 0) Throw("memfd_create");
   const auto start = steady_clock::now();
   const pid_t pid =
-      Spawn({"zrun", "run", "--platform", arguments.platform, "-v", tree + ":" + tree + ":ro", "-w",
-             program.parent_path().string(), image, "--", program.string()},
+      // Process 1 is special (signals, orphans), and the programs do not expect to be it.
+      Spawn({"zrun", "run", "--init", "--platform", arguments.platform, "-v",
+             tree + ":" + tree + ":ro", "-w", program.parent_path().string(), image, "--",
+             program.string()},
             output.get());
   ConformanceResult result;
   result.name = name;

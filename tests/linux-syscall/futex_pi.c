@@ -23,6 +23,29 @@ static void* TryLock(void* arg) {
   return arg;
 }
 
+// Ends while it holds the lock, which is on no list: the waiters look for themselves.
+static void* Abandon(void* arg) {
+  CHECK_OK(Futex(&word, FUTEX_LOCK_PI_PRIVATE, 0, NULL, NULL, 0));
+  order = 1;
+  CHECK(EVENTUALLY(__atomic_load_n(&word, __ATOMIC_SEQ_CST) & FUTEX_WAITERS));
+  Nap(20);
+  // As musl does for mutexes of one process.
+  if (arg) __atomic_store_n(&word, FUTEX_OWNER_DIED, __ATOMIC_SEQ_CST);
+  return NULL;
+}
+
+static void TestDeadOwner(void* resets) {
+  word = 0;
+  order = 0;
+  pthread_t owner = StartThread(Abandon, resets);
+  CHECK(EVENTUALLY(order == 1));
+  CHECK_OK(Futex(&word, FUTEX_LOCK_PI_PRIVATE, 0, NULL, NULL, 0));
+  CHECK_EQ(word & FUTEX_TID_MASK, (uint32_t)Gettid());
+  CHECK(word & FUTEX_OWNER_DIED);
+  CHECK_OK(Futex(&word, FUTEX_UNLOCK_PI_PRIVATE, 0, NULL, NULL, 0));
+  JoinThread(owner);
+}
+
 int main(void) {
   errno = 0;
   if (Futex(&word, FUTEX_LOCK_PI_PRIVATE, 0, NULL, NULL, 0) == -1 && errno == ENOSYS)
@@ -39,6 +62,8 @@ int main(void) {
   for (int i = 0; i < 3; i++) JoinThread(threads[i]);
   CHECK_EQ(order, 3);
   CHECK_EQ(word & FUTEX_TID_MASK, 0);
+  TestDeadOwner(NULL);
+  TestDeadOwner(&word);
   word = 0x3ffffff;  // an owner that does not exist
   CHECK_ERR(Futex(&word, FUTEX_LOCK_PI_PRIVATE, 0, NULL, NULL, 0), ESRCH);
 

@@ -118,6 +118,14 @@ Result<void> OverlayFileSystem::MakeRoot() {
   return {};
 }
 
+// There is no limit on inodes, but programs take 0 for "none left": as many as there are blocks.
+Result<StatFs> OverlayFileSystem::GetStatFs() {
+  StatFs stat = TRY(RamFileSystem::GetStatFs());
+  stat.files = stat.blocks;
+  stat.files_free = stat.blocks_free;
+  return stat;
+}
+
 Result<RefPtr<FileSystem>> MountOverlay(std::span<const RefPtr<FileSystem>> lowers,
                                         std::string_view text) {
   if (lowers.empty()) return Errno::kEINVAL;

@@ -39,6 +39,7 @@ class OverlayFileSystem final : public RamFileSystem {
       : RamFileSystem("overlay", kMagic, limits, LockRank::kOverlay, kFirstInode),
         lowers_(std::move(lowers)) {}
   ~OverlayFileSystem() override;
+  Result<StatFs> GetStatFs() override;
   bool allows_whiteout_nodes() const override { return false; }
   Result<void> MakeRoot();
 
