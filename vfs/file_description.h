@@ -42,6 +42,8 @@ class FileDescription : public KernelObject {
   virtual Result<size_t> WriteAt(uint64_t, DataSource&) { return Errno::kESPIPE; }
   virtual Result<uint64_t> Seek(int64_t, int /*whence*/) { return Errno::kESPIPE; }
   virtual Result<RefPtr<VmObject>> Mmap() { return Errno::kENODEV; }
+  // A private mapping is anonymous memory (/dev/zero); Mmap() is for shared ones then.
+  virtual bool MapsAnonymously() const { return false; }
   // What mmap and a later mprotect may grant on it, beside what the access mode says: a sealed
   // memfd cannot be mapped shared and writable. EPERM if |wanted| goes beyond; lowers |allowed|.
   virtual Result<void> CheckMap(bool /*shared*/, hal::Access /*wanted*/, hal::Access& /*allowed*/) {

@@ -69,6 +69,10 @@ Result<void> AddFile(Task& task, Mapping& mapping, Fd fd, bool shared) {
     mapping.max_access &= ~Access::kExecute;
   }
   TRY(file->CheckMap(shared, mapping.access, mapping.max_access));
+  if (!shared && file->MapsAnonymously()) {
+    mapping.object_offset = 0;
+    return {};
+  }
   mapping.object = TRY(file->Mmap());
   mapping.file = std::move(file);
   return {};

@@ -12,6 +12,22 @@ static int Open(const char* path, unsigned major_number, unsigned minor_number) 
   return (int)CHECK_OK(open(path, O_RDWR));
 }
 
+// A private mapping of /dev/zero is anonymous memory: as much as there are addresses.
+static void TestZeroMapping(int zero) {
+  const size_t size = (size_t)1 << 40;
+  for (int i = 0; i < 3; i++) {
+    char* map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, zero, 4096);
+    CHECK(map != MAP_FAILED);
+    CHECK_EQ(map[size - 1], 0);
+    map[size / 2] = 1;
+  }
+  char* shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, zero, 0);
+  char* other = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, zero, 0);
+  CHECK(shared != MAP_FAILED && other != MAP_FAILED);
+  shared[0] = 1;
+  CHECK_EQ(other[0], 0);
+}
+
 int main(void) {
   char a[64], b[64] = {0}, zeroes[64] = {0};
   int null = Open("/dev/null", 1, 3);
@@ -26,6 +42,7 @@ int main(void) {
   CHECK_EQ(read(zero, a, 64), 64);
   CHECK_MEM(a, zeroes, 64);
   CHECK_EQ(write(zero, a, 64), 64);
+  TestZeroMapping(zero);
 
   int full = Open("/dev/full", 1, 7);
   memset(a, 1, 64);

@@ -48,7 +48,8 @@ class MemoryDevice final : public FileDescription {
   Result<size_t> WriteAt(uint64_t, DataSource& source) override { return Write(source); }
   Result<uint64_t> Seek(int64_t, int) override { return 0; }
   bool can_wait() const override { return what_ == What::kRandom || what_ == What::kLog; }
-  // A private mapping of /dev/zero is anonymous memory; a shared one is an object of its own.
+  bool MapsAnonymously() const override { return what_ == What::kZero; }
+  // Each shared mapping of /dev/zero is an object of its own.
   Result<RefPtr<VmObject>> Mmap() override {
     if (what_ != What::kZero) return Errno::kENODEV;
     return VmObject::CreateAnonymous(uint64_t{1} << 40);
