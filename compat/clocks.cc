@@ -46,17 +46,21 @@ Result<hal::Nanoseconds> ReadCpuClock(int clock) {
 Result<hal::Nanoseconds> ReadClock(int clock) {
   switch (clock) {
     case kClockRealtime:
-    case kClockRealtimeCoarse:
     case kClockRealtimeAlarm:
-    case kClockTai:
-      return hal::RealtimeNow();
+      return hal::Now(hal::Clock::kRealtime);
     case kClockMonotonic:
+      return hal::Now(hal::Clock::kMonotonic);
     case kClockMonotonicRaw:
+      return hal::Now(hal::Clock::kMonotonicRaw);
+    case kClockRealtimeCoarse:
+      return hal::Now(hal::Clock::kRealtimeCoarse);
     case kClockMonotonicCoarse:
-      return hal::MonotonicNow();
+      return hal::Now(hal::Clock::kMonotonicCoarse);
     case kClockBoottime:
     case kClockBoottimeAlarm:
-      return hal::BoottimeNow();
+      return hal::Now(hal::Clock::kBoottime);
+    case kClockTai:
+      return hal::Now(hal::Clock::kTai);
     case kClockProcessCpu: {
       const hal::CpuTimes times = Task::Current().group().cpu_times();
       return times.user + times.system;

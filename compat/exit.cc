@@ -256,12 +256,6 @@ void Exit::ReleaseMemory(Task& task) {
     task.memory_context_ = nullptr;
   }
   if (!context) return;
-  if (context->users.load() == 1) {
-    const uint64_t peak = context->region().totals().total_bytes;
-    MutexLock lock(task.group().signal_lock);
-    uint64_t& highest = task.group().dead_usage.max_resident_bytes;
-    highest = std::max(highest, peak);
-  }
   context->users.fetch_sub(1);
   context = nullptr;
   // The process's own reference goes with Process::Terminate or ReplaceRegion.

@@ -15,7 +15,6 @@ Result<RefPtr<MemoryContext>> MemoryContext::CloneForFork() {
   copy->auxv = auxv;
   copy->auxv_size = auxv_size;
   copy->dumpable.store(dumpable.load());
-  copy->peak_bytes.store(peak_bytes.load());
   return copy;
 }
 

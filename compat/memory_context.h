@@ -45,12 +45,10 @@ class MemoryContext : public RefCounted<MemoryContext> {
   std::atomic<int> users{0};
   // brk's top; guarded by brk_lock.
   Mutex brk_lock{LockRank::kFsContext};
-  // mlockall(MCL_FUTURE).
-  std::atomic<bool> lock_future{false};
+  // mlockall(MCL_FUTURE), and whether with MCL_ONFAULT.
+  std::atomic<bool> lock_future{false}, lock_on_fault{false};
   // membarrier(2) registrations.
   std::atomic<uint32_t> membarrier{0};
-  // The most memory that was mapped writable, for ru_maxrss.
-  std::atomic<uint64_t> peak_bytes{0};
 
  private:
   template <typename T, typename... Args>

@@ -27,6 +27,7 @@ class PollSet {
  private:
   struct Entry {
     RefPtr<vfs::FileDescription> file;
+    Handle keeps_open;
     uint32_t events = 0;
     uint32_t returned = 0;
   };

@@ -100,7 +100,6 @@ void FillMemory(Task& task, ProcFacts& facts) {
   facts.has_memory = true;
   facts.memory = memory->region().totals();
   facts.landmarks = memory->region().landmarks();
-  facts.peak_bytes = std::max(memory->peak_bytes.load(), facts.memory.total_bytes);
   // The machine alone knows which private pages were touched: what could be is counted.
   facts.resident_bytes =
       std::min(facts.memory.total_bytes,
@@ -110,7 +109,7 @@ void FillMemory(Task& task, ProcFacts& facts) {
 void FillTask(Task& task, ProcFacts& facts) {
   facts.name = TextBuffer<16>(task.name().view());
   if (facts.state == 'R') facts.state = task.state.load(std::memory_order_relaxed);
-  if (&task == Thread::Current()) facts.state = 'R';
+  if (&task == Thread::Current() && facts.state != 'Z') facts.state = 'R';
   facts.nice = task.nice.load();
   facts.policy = task.policy.load();
   facts.rt_priority = task.rt_priority.load();
@@ -167,8 +166,12 @@ class KernelProcSource final : public vfs::ProcSource {
     facts.pid = id.number();
     facts.start_time = group.start_time() + (hal::BoottimeNow() - hal::MonotonicNow());
     TRY(FillTree(group, facts));
-    if (facts.state != 'Z')
+    if (facts.state != 'Z') {
       FillUsage(id.tid && member.task ? member.task->usage() : group.usage(), facts);
+      // A leader that has ended before its threads is one, too.
+      MutexLock lock(group.signal_lock);
+      if (!group.leader && (id.tid == 0 || id.tid == id.pid)) facts.state = 'Z';
+    }
     if (member.task) {
       FillTask(*member.task, facts);
       FillMemory(*member.task, facts);

@@ -54,10 +54,10 @@ void Task::Loop() {
 // False: the task goes on as another kernel thread, and is not this one's any more.
 bool Task::HandleSyscall() {
   hal::Registers& r = registers();
-  const uint64_t number = r.syscall_number();
+  const uint32_t number = uint32_t(r.syscall_number());  // Linux looks at no more
   SyscallArgs args;
   for (size_t i = 0; i < args.size(); i++) args[i] = r.argument(int(i));
-  syscall_number = int64_t(number);
+  syscall_number = number;
   const bool trace = kernel().strace();
   if (trace) [[unlikely]]
     StraceEnter(*this, number, args);

@@ -97,6 +97,8 @@ Result<uint64_t> Task::InstallFile(RefPtr<vfs::FileDescription> file, bool close
 // ---- Sleeping. A kick may be for something else, or be left over: what counts is |attention_|,
 // which is set before the kick.
 Result<Signals> Task::WaitFor(KernelObject& object, Signals wanted, hal::Deadline deadline) {
+  // An open file stays open while a call sleeps on it, also when its last descriptor is closed.
+  const Handle keeps_open(RefPtr<KernelObject>(&object), Rights::kNone);
   for (;;) {
     if (HasPendingSignal()) return Errno::kRestartSys;
     state.store('S', std::memory_order_relaxed);
@@ -254,6 +256,7 @@ Usage Task::usage() {
   usage.voluntary_switches =
       std::max(voluntary_switches.load(std::memory_order_relaxed), times.voluntary_switches);
   usage.involuntary_switches = times.involuntary_switches;
+  usage.max_resident_bytes = times.peak_resident_bytes;
   return usage;
 }
 

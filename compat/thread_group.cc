@@ -50,9 +50,9 @@ Usage ThreadGroup::usage() {
   MutexLock lock(signal_lock);
   Usage total = dead_usage;
   for (Task& task : tasks) total.Add(task.usage());
-  // The machine alone knows what is resident: what is mapped counts.
-  if (auto region = process_->region())
-    total.max_resident_bytes = std::max(total.max_resident_bytes, region->totals().total_bytes);
+  // A machine may not know what is resident, or only of the caller: what is mapped counts.
+  if (auto region = process_->region(); region && total.max_resident_bytes == 0)
+    total.max_resident_bytes = region->totals().total_bytes;
   return total;
 }
 

@@ -38,6 +38,7 @@ struct CpuTimes {
   // Known for the caller only, and 0 where the machine does not count.
   uint64_t minor_faults = 0, major_faults = 0;
   uint64_t voluntary_switches = 0, involuntary_switches = 0;
+  uint64_t peak_resident_bytes = 0;  // the most that its address space ever had
   void Add(const CpuTimes& other) {
     user += other.user;
     system += other.system;
@@ -45,6 +46,8 @@ struct CpuTimes {
     major_faults += other.major_faults;
     voluntary_switches += other.voluntary_switches;
     involuntary_switches += other.involuntary_switches;
+    if (peak_resident_bytes < other.peak_resident_bytes)
+      peak_resident_bytes = other.peak_resident_bytes;
   }
 };
 // CPU time used so far. For threads other than the caller the split, and how the time of one

@@ -214,6 +214,9 @@ void TrapMachine::FillBootRecord() {
   boot.hwcap = getauxval(AT_HWCAP);
   boot.hwcap2 = getauxval(AT_HWCAP2);
   boot.minsigstksz = getauxval(AT_MINSIGSTKSZ);
+  timespec tick;
+  Check(clock_getres(CLOCK_MONOTONIC_COARSE, &tick), "clock_getres");
+  boot.coarse_clock_tick = tick.tv_nsec;
   boot.cpu_count = uint32_t(std::max(1L, sysconf(_SC_NPROCESSORS_ONLN)));
   if (config_.volumes.size() > hal::kMaxVolumes) throw std::runtime_error("too many volumes");
   for (auto& volume : config_.volumes) {

@@ -116,11 +116,17 @@ SyscallResult sys_mmap(Task& task, UserAddr address, size_t length, uint32_t pro
     mapping.object_offset = 0;
     if (shared) mapping.object = TRY(VmObject::CreateAnonymous(size));
   }
-  if ((flags & kMapLocked) || task.memory_context().lock_future) {
+  MemoryContext& context = task.memory_context();
+  bool touch = flags & kMapPopulate;
+  if ((flags & kMapLocked) || context.lock_future) {
     TRY(CheckLockLimit(task, size));
     mapping.flags |= MapFlags::kLocked;
+    touch |= (flags & kMapLocked) || !context.lock_on_fault;
   }
-  return TRY(task.region().Map(std::move(mapping)));
+  const hal::vaddr_t base = TRY(task.region().Map(std::move(mapping)));
+  // The mapping is there, whether its pages can be had or not.
+  if (touch) static_cast<void>(task.region().MakeResident({base, size}));
+  return base;
 }
 
 SyscallResult sys_munmap(Task& task, UserAddr address, size_t length) {
@@ -203,40 +209,60 @@ SyscallResult sys_mincore(Task& task, UserAddr address, size_t length, UserPtr<u
 
 namespace {
 
-SyscallResult Lock(Task& task, UserAddr address, size_t length, bool lock) {
+uint64_t LockedBytes(Task& task, hal::VirtRange range) {
+  uint64_t bytes = 0;
+  for (hal::vaddr_t at = range.base; at < range.end();) {
+    const auto mapping = task.region().FindFrom(at);
+    if (!mapping || mapping->range.base >= range.end()) break;
+    const hal::vaddr_t from = std::max(at, mapping->range.base);
+    at = std::min(mapping->range.end(), range.end());
+    if (HasAny(mapping->flags, MapFlags::kLocked)) bytes += at - from;
+  }
+  return bytes;
+}
+
+enum class LockKind { kUnlock, kLock, kOnFault };
+
+SyscallResult Lock(Task& task, UserAddr address, size_t length, LockKind kind) {
   const uint64_t base = hal::RoundDown(address.address);
   const uint64_t size = hal::RoundUp(length + (address.address - base));
   if (base + size < base || size < length) return Errno::kEINVAL;
-  if (lock) TRY(CheckLockLimit(task, size));
-  if (size != 0) TRY(task.region().SetLocked({base, size}, lock));
+  const bool lock = kind != LockKind::kUnlock;
+  // What is locked already does not count twice.
+  if (lock) TRY(CheckLockLimit(task, size - LockedBytes(task, {base, size})));
+  if (size == 0) return 0;
+  TRY(task.region().SetLocked({base, size}, lock));
+  if (kind == LockKind::kLock) TRY(task.region().MakeResident({base, size}));
   return 0;
 }
 
 // Every mapping there is, one after another: the region may change between two.
-Result<void> LockAll(Task& task, bool lock) {
+Result<void> LockAll(Task& task, LockKind kind) {
   for (hal::vaddr_t at = 0;;) {
     const auto mapping = task.region().FindFrom(at);
     if (!mapping) return {};
     at = mapping->range.end();
     if (HasAny(mapping->flags, MapFlags::kVdso)) continue;
-    const auto done = task.region().SetLocked(mapping->range, lock);
+    const auto done = task.region().SetLocked(mapping->range, kind != LockKind::kUnlock);
     if (!done.ok() && done.error() != Errno::kENOMEM) return done.error();
+    if (kind == LockKind::kLock) static_cast<void>(task.region().MakeResident(mapping->range));
   }
 }
 
 }  // namespace
 
 SyscallResult sys_mlock(Task& task, UserAddr address, size_t length) {
-  return Lock(task, address, length, true);
+  return Lock(task, address, length, LockKind::kLock);
 }
 
 SyscallResult sys_mlock2(Task& task, UserAddr address, size_t length, uint32_t flags) {
-  if (flags & ~1u) return Errno::kEINVAL;
-  return Lock(task, address, length, true);
+  constexpr uint32_t kOnFault = 1;
+  if (flags & ~kOnFault) return Errno::kEINVAL;
+  return Lock(task, address, length, flags & kOnFault ? LockKind::kOnFault : LockKind::kLock);
 }
 
 SyscallResult sys_munlock(Task& task, UserAddr address, size_t length) {
-  return Lock(task, address, length, false);
+  return Lock(task, address, length, LockKind::kUnlock);
 }
 
 SyscallResult sys_mlockall(Task& task, uint32_t flags) {
@@ -245,17 +271,18 @@ SyscallResult sys_mlockall(Task& task, uint32_t flags) {
     return Errno::kEINVAL;
   if (flags & kCurrent) {
     TRY(CheckLockLimit(task, task.region().totals().total_bytes));
-    TRY(LockAll(task, true));
+    TRY(LockAll(task, flags & kOnFault ? LockKind::kOnFault : LockKind::kLock));
   } else {
     TRY(CheckLockLimit(task, 0));
   }
+  task.memory_context().lock_on_fault = (flags & kOnFault) != 0;
   task.memory_context().lock_future = (flags & kFuture) != 0;
   return 0;
 }
 
 SyscallResult sys_munlockall(Task& task) {
   task.memory_context().lock_future = false;
-  TRY(LockAll(task, false));
+  TRY(LockAll(task, LockKind::kUnlock));
   return 0;
 }
 

@@ -1,80 +1,10 @@
 // Clocks and sleeping (clock_gettime(2), nanosleep(2)).
+#include "compat/posix_timers.h"
 #include "compat/syscall_table.h"
 #include "compat/time_argument.h"
 
 namespace zrun::compat {
 namespace {
-
-enum : int32_t {
-  kRealtime = 0,
-  kMonotonic = 1,
-  kProcessCpu = 2,
-  kThreadCpu = 3,
-  kMonotonicRaw = 4,
-  kRealtimeCoarse = 5,
-  kMonotonicCoarse = 6,
-  kBoottime = 7,
-  kRealtimeAlarm = 8,
-  kBoottimeAlarm = 9,
-  kTai = 11,
-};
-constexpr hal::Nanoseconds kTick = 4'000'000;  // CONFIG_HZ=250
-
-// The CPU clock of another process or thread: its id is inverted above three bits that say what it
-// counts (clock_getcpuclockid(3)).
-Result<hal::Nanoseconds> ReadDynamicClock(Task& task, int32_t clock) {
-  constexpr int32_t kPerThread = 4, kFdClock = 3;
-  if ((clock & 7) == kFdClock) return Errno::kEINVAL;
-  const int32_t id = ~(clock >> 3);
-  const bool per_thread = clock & kPerThread;
-  RefPtr<Task> thread;
-  RefPtr<ThreadGroup> group;
-  if (id == 0) {
-    thread = RefPtr<Task>(&task);
-    group = task.group_ref();
-  } else {
-    MutexLock lock(task.kernel().lock());
-    PidTable& pids = task.kernel().pids();
-    if (per_thread) {
-      thread = RefPtr<Task>(pids.FindTask(id));
-      if (thread && &thread->group() != &task.group()) thread = nullptr;
-    } else {
-      group = RefPtr<ThreadGroup>(pids.FindGroup(id));
-    }
-  }
-  if (per_thread ? !thread : !group) return Errno::kEINVAL;
-  const hal::CpuTimes times = per_thread ? thread->cpu_times() : group->cpu_times();
-  return times.user + times.system;
-}
-
-Result<hal::Nanoseconds> ReadClock(Task& task, int32_t clock) {
-  switch (clock) {
-    case kRealtime:
-    case kRealtimeCoarse:
-    case kRealtimeAlarm:
-    case kTai:
-      return hal::RealtimeNow();
-    case kMonotonic:
-    case kMonotonicRaw:
-    case kMonotonicCoarse:
-      return hal::MonotonicNow();
-    case kBoottime:
-    case kBoottimeAlarm:
-      return hal::BoottimeNow();
-    case kProcessCpu: {
-      const hal::CpuTimes times = task.group().cpu_times();
-      return times.user + times.system;
-    }
-    case kThreadCpu: {
-      const hal::CpuTimes times = task.cpu_times();
-      return times.user + times.system;
-    }
-    default:
-      break;
-  }
-  if (clock >= 0) return Errno::kEINVAL;
-  return ReadDynamicClock(task, clock);
-}
 
 // Writes what is left of an interrupted relative sleep.
 SyscallResult ResumeNanosleep(Task& task, const RestartState& state);
@@ -94,7 +24,7 @@ SyscallResult ResumeNanosleep(Task& task, const RestartState& state) {
 // CPU clocks do not advance with the time of day: looked at again and again.
 SyscallResult SleepOnCpuClock(Task& task, int32_t clock, hal::Nanoseconds until) {
   for (;;) {
-    const hal::Nanoseconds now = TRY(ReadClock(task, clock));
+    const hal::Nanoseconds now = TRY(ReadClock(clock));
     if (now >= until) return 0;
     const auto slept =
         task.Sleep(DeadlineAfter(std::max<hal::Nanoseconds>((until - now) / 4, 1'000'000)));
@@ -105,29 +35,30 @@ SyscallResult SleepOnCpuClock(Task& task, int32_t clock, hal::Nanoseconds until)
 }  // namespace
 
 SyscallResult sys_clock_gettime(Task& task, int32_t clock, UserPtr<abi::Timespec> time) {
-  const hal::Nanoseconds now = TRY(ReadClock(task, clock));
+  const hal::Nanoseconds now = TRY(ReadClock(clock));
   TRY(task.memory().Write(time, ToTimespec(now)));
   return 0;
 }
 
 SyscallResult sys_clock_getres(Task& task, int32_t clock, UserPtr<abi::Timespec> resolution) {
-  TRY(ReadClock(task, clock));
-  const bool coarse = clock == kRealtimeCoarse || clock == kMonotonicCoarse;
-  if (resolution) TRY(task.memory().Write(resolution, ToTimespec(coarse ? kTick : 1)));
+  TRY(ReadClock(clock));
+  const bool coarse = clock == kClockRealtimeCoarse || clock == kClockMonotonicCoarse;
+  if (resolution)
+    TRY(task.memory().Write(resolution, ToTimespec(coarse ? hal::CoarseClockTick() : 1)));
   return 0;
 }
 
 SyscallResult sys_clock_settime(Task& task, int32_t clock, UserPtr<const abi::Timespec> time) {
-  if (clock != kRealtime) {
-    TRY(ReadClock(task, clock));
+  if (clock != kClockRealtime) {
+    TRY(ReadClock(clock));
     return Errno::kEINVAL;
   }
   TRY(DurationOf(TRY(task.memory().Read(time))));
   return Errno::kEPERM;  // the clock is the host's
 }
 
-SyscallResult sys_clock_adjtime(Task& task, int32_t clock, UserAddr) {
-  TRY(ReadClock(task, clock));
+SyscallResult sys_clock_adjtime(Task&, int32_t clock, UserAddr) {
+  TRY(ReadClock(clock));
   return Errno::kEPERM;
 }
 SyscallResult sys_adjtimex(Task&, UserAddr) { return Errno::kEPERM; }
@@ -179,12 +110,12 @@ SyscallResult sys_clock_nanosleep(Task& task, int32_t clock, uint32_t flags,
                                   UserPtr<const abi::Timespec> duration,
                                   UserPtr<abi::Timespec> remaining) {
   constexpr uint32_t kAbsolute = 1;
-  if (clock == kThreadCpu || clock == kMonotonicRaw || clock == kRealtimeCoarse ||
-      clock == kMonotonicCoarse)
+  if (clock == kClockThreadCpu || clock == kClockMonotonicRaw || clock == kClockRealtimeCoarse ||
+      clock == kClockMonotonicCoarse)
     return Errno::kEOPNOTSUPP;
-  const hal::Nanoseconds now = TRY(ReadClock(task, clock));
+  const hal::Nanoseconds now = TRY(ReadClock(clock));
   const hal::Nanoseconds wanted = TRY(DurationOf(TRY(task.memory().Read(duration))));
-  if (clock == kProcessCpu || clock < 0) {
+  if (clock == kClockProcessCpu || clock < 0) {
     const hal::Nanoseconds until = (flags & kAbsolute)        ? wanted
                                    : wanted > INT64_MAX - now ? INT64_MAX
                                                               : now + wanted;

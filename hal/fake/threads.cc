@@ -190,12 +190,19 @@ void ClearKick() {
   self.kicked = false;
 }
 
-Nanoseconds MonotonicNow() {
-  const Nanoseconds frozen = g_frozen_at.load();
-  return frozen >= 0 ? frozen : Now(CLOCK_MONOTONIC) + g_clock_offset.load();
+Nanoseconds Now(Clock clock) {
+  const Nanoseconds frozen = g_frozen_at.load(), real = Now(CLOCK_MONOTONIC);
+  const Nanoseconds monotonic = frozen >= 0 ? frozen : real + g_clock_offset.load();
+  switch (clock) {
+    case Clock::kRealtime:
+    case Clock::kRealtimeCoarse:
+    case Clock::kTai:
+      return Now(CLOCK_REALTIME) - real + monotonic;
+    default:
+      return monotonic;
+  }
 }
-Nanoseconds RealtimeNow() { return Now(CLOCK_REALTIME) - Now(CLOCK_MONOTONIC) + MonotonicNow(); }
-Nanoseconds BoottimeNow() { return MonotonicNow(); }
+Nanoseconds CoarseClockTick() { return 1; }
 
 namespace fake {
 

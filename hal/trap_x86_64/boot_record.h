@@ -41,6 +41,7 @@ struct BootRecord {
   uint64_t
       xsave_mask;  // components of the vector state that the host enables and signal frames hold
   uint64_t hwcap, hwcap2, minsigstksz;
+  int64_t coarse_clock_tick;  // nanoseconds
   uint32_t has_protection_keys;
   uint32_t has_fsgsbase;
   uint32_t cpu_count;

@@ -261,13 +261,20 @@ CpuTimes ThreadCpuTimes(const Thread& thread) {
     } usage = {};
     constexpr int kRusageThread = 1;
     HostCall(HostNumber::kGetrusage, kRusageThread, &usage);
-    enum { kMinorFaults = 4, kMajorFaults = 5, kVoluntary = 12, kInvoluntary = 13 };
+    enum {
+      kPeakResident = 0,
+      kMinorFaults = 4,
+      kMajorFaults = 5,
+      kVoluntary = 12,
+      kInvoluntary = 13
+    };
     return {usage.user_s * kSecond + usage.user_us * 1000,
             usage.system_s * kSecond + usage.system_us * 1000,
             uint64_t(usage.rest[kMinorFaults]),
             uint64_t(usage.rest[kMajorFaults]),
             uint64_t(usage.rest[kVoluntary]),
-            uint64_t(usage.rest[kInvoluntary])};
+            uint64_t(usage.rest[kInvoluntary]),
+            uint64_t(usage.rest[kPeakResident]) << 10};
   }
   struct {
     int64_t seconds, nanoseconds;

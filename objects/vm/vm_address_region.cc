@@ -160,6 +160,7 @@ void VmAddressRegion::Count(const VmMapping& mapping, bool add) {
   };
   totals_.mappings += add ? 1 : -1;
   count(totals_.total_bytes);
+  totals_.peak_bytes = std::max(totals_.peak_bytes, totals_.total_bytes);
   if (HasAny(info.flags, MapFlags::kLocked)) count(totals_.locked_bytes);
   if (!HasAny(info.flags, MapFlags::kPrivate)) {
     count(totals_.shared_bytes);

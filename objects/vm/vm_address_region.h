@@ -80,6 +80,8 @@ class VmAddressRegion final : public KernelObject {
   // mincore: a byte per page, bit 0 = resident. ENOMEM if there is a hole.
   Result<void> Residency(hal::VirtRange range, std::span<uint8_t> out) EXCLUDES(lock_);
   Result<void> SetLocked(hal::VirtRange range, bool locked) EXCLUDES(lock_);
+  // mlock, MAP_POPULATE: touches what is mapped. ENOMEM if something cannot be.
+  Result<void> MakeResident(hal::VirtRange range) EXCLUDES(lock_);
   // execve in place.
   Result<void> Clear() EXCLUDES(lock_);
 
@@ -94,6 +96,7 @@ class VmAddressRegion final : public KernelObject {
 
   struct Totals {
     uint64_t total_bytes, shared_bytes, data_bytes, stack_bytes, code_bytes, locked_bytes;
+    uint64_t peak_bytes;  // the highest total_bytes
     size_t mappings;
   };
   Totals totals() const EXCLUDES(lock_);

@@ -148,6 +148,26 @@ Result<void> VmAddressRegion::Populate(VirtRange range, Access access) {
   return {};
 }
 
+Result<void> VmAddressRegion::MakeResident(VirtRange range) {
+  range = {hal::RoundDown(range.base), hal::RoundUp(range.end()) - hal::RoundDown(range.base)};
+  for (vaddr_t at = range.base; at < range.end();) {
+    const auto mapping = FindFrom(at);
+    if (!mapping || mapping->range.base >= range.end()) return {};
+    const VirtRange part = {
+        std::max(at, mapping->range.base),
+        std::min(mapping->range.end(), range.end()) - std::max(at, mapping->range.base)};
+    at = part.end();
+    if (HasAny(mapping->flags, MapFlags::kVdso)) continue;
+    if (mapping->access == Access::kNone) return Errno::kENOMEM;
+    const bool copies =
+        HasAny(mapping->flags, MapFlags::kPrivate) && HasAny(mapping->access, Access::kWrite);
+    const auto populated = Populate(part, copies ? Access::kWrite : Access::kRead);
+    // EINVAL: the host cannot do it ahead of time.
+    if (!populated.ok() && populated.error() != Errno::kEINVAL) return Errno::kENOMEM;
+  }
+  return {};
+}
+
 // MADV_REMOVE: a hole in the object. Its lock and its other mappings' regions are taken without
 // ours.
 Result<void> VmAddressRegion::RemovePages(VirtRange range) {

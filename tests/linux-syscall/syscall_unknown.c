@@ -17,6 +17,9 @@ int main(void) {
   CHECK_ERR(syscall(180), ENOSYS);  // nfsservctl
   CHECK_ERR(syscall(236), ENOSYS);  // vserver
 #endif
+#ifdef __x86_64__
+  CHECK_EQ(getpid(), syscall(SYS_getpid + (1L << 40)));  // the number is an int
+#endif
   // Arguments that a call does not have are ignored.
   CHECK_EQ(getpid(), syscall(SYS_getpid, 1, 2, 3, 4, 5, 6));
   return 0;

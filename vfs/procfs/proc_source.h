@@ -46,7 +46,7 @@ struct ProcFacts {
   bool has_memory = false;  // false for zombies
   VmAddressRegion::Totals memory{};
   VmAddressRegion::Landmarks landmarks;
-  uint64_t peak_bytes = 0, resident_bytes = 0, resident_limit = ~uint64_t{0};
+  uint64_t resident_bytes = 0, resident_limit = ~uint64_t{0};
 };
 
 struct ProcLimit {

@@ -66,7 +66,7 @@ void ShowKilobytes(TextSink& out, std::string_view name, uint64_t bytes) {
 }
 
 void ShowMemory(const ProcFacts& f, TextSink& out) {
-  ShowKilobytes(out, "VmPeak", std::max(f.peak_bytes, f.memory.total_bytes));
+  ShowKilobytes(out, "VmPeak", f.memory.peak_bytes);
   ShowKilobytes(out, "VmSize", f.memory.total_bytes);
   ShowKilobytes(out, "VmLck", f.memory.locked_bytes);
   ShowKilobytes(out, "VmPin", 0);

@@ -45,7 +45,7 @@ class FakeSource final : public ProcSource {
     facts.start_time = 3 * hal::kSecond;
     facts.credentials = MakeRef<Credentials>().value();
     facts.has_memory = true;
-    facts.memory.total_bytes = 1 << 20;
+    facts.memory.total_bytes = facts.memory.peak_bytes = 1 << 20;
     facts.resident_bytes = 1 << 19;
     facts.umask = 022;
     facts.oom_score_adj = oom_score_adj;
