@@ -62,7 +62,8 @@ class [[nodiscard]] Result<void> {
 }  // namespace zrun
 
 // Evaluates to the value of a Result, or returns its error from the enclosing function. May be
-// nested, so each use has a name of its own.
+// nested, so each use has a name of its own. Not in an aggregate's braces behind a member with a
+// destructor: compilers do not destroy that member on the way out.
 #define TRY(expression) ZRUN_TRY_EXPAND(__COUNTER__, expression)
 #define ZRUN_TRY_EXPAND(number, expression) ZRUN_TRY_NAMED(number, expression)
 #define ZRUN_TRY_NAMED(number, expression)                                     \

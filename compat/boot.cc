@@ -47,7 +47,8 @@ Result<Program> FindProgram(const vfs::WalkContext& context, std::string_view na
                             std::string_view search) {
   if (name.find('/') != std::string_view::npos) {
     auto file = TRY(OpenExecutable(context, name, vfs::WalkFlags::kNone));
-    return Program{std::move(file), TRY(String::Create(name))};
+    auto path = TRY(String::Create(name));
+    return Program{std::move(file), std::move(path)};
   }
   Errno error = Errno::kENOENT;
   while (!name.empty()) {

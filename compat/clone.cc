@@ -268,8 +268,8 @@ Result<RefPtr<ThreadGroup>> TaskBuilder::StartFirst(First first, RefPtr<Session>
     TRY(Kernel::Get().pids().AllocateExactly(first.pid));
     // pid 1 is out of reach of others' default actions, be it the program or not.
     if (!reaper) group->unkillable.store(true);
-    kernel.init_ = reaper ? reaper : group.get();
-    kernel.main_ = group.get();
+    Kernel::Get().init_ = reaper ? reaper : group.get();
+    Kernel::Get().main_ = group.get();
     group->parent = first.parent;
     group->real_uid = uid;
     group->process_group = TRY(MakeRef<ProcessGroup>(first.pid, session));

@@ -77,7 +77,7 @@ class SignalFd final : public vfs::FileDescription {
       SigInfo info;
       RefPtr<PosixTimer> timer;
       {
-        MutexLock lock(task.group().signal_lock);
+        MutexLock lock(task.signal_lock());
         if (!task.TakeSignal(mask(), info, timer)) break;
         task.RecomputePending();
       }

@@ -12,7 +12,7 @@ constexpr size_t kResultColumn = 40;  // where strace puts "= result" of short l
 void Emit(Task& task, std::string_view text) {
   TextBuilder line;
   if (task.kernel().threads.load(std::memory_order_relaxed) > 1)
-    Write(line, "[pid ", Pad(task.tid(), 5), "] ");
+    Write(line, "[pid ", Pad{task.tid(), 5}, "] ");
   Write(line, text, "\n");
   hal::ConsoleWrite(line.view());
 }
@@ -53,9 +53,9 @@ void ShowUnknown(TextSink& out, const SyscallEntry* entry, uint64_t number,
   if (entry) {
     Write(out, entry->name, "(");
   } else {
-    Write(out, "syscall_0x", Hex(number), "(");
+    Write(out, "syscall_0x", Hex{number}, "(");
   }
-  for (size_t i = 0; i < args.size(); i++) Write(out, i ? ", 0x" : "0x", Hex(args[i]));
+  for (size_t i = 0; i < args.size(); i++) Write(out, i ? ", 0x" : "0x", Hex{args[i]});
 }
 
 }  // namespace
@@ -96,7 +96,7 @@ void StraceSignal(Task& task, const abi::SigInfo& info) {
   Write(line, "--- ", name, " {si_signo=", name, ", si_code=", info.code);
   if (info.signo == abi::kSigSegv || info.signo == abi::kSigBus || info.signo == abi::kSigIll ||
       info.signo == abi::kSigFpe) {
-    Write(line, ", si_addr=0x", Hex(info.address()));
+    Write(line, ", si_addr=0x", Hex{info.address()});
   } else if (info.code <= 0 || info.signo == abi::kSigChld) {
     Write(line, ", si_pid=", info.pid(), ", si_uid=", info.uid());
   }

@@ -13,7 +13,7 @@ void ShowAddress(TextSink& out, uint64_t address) {
   if (address == 0) {
     out.Append("NULL");
   } else {
-    Write(out, "0x", Hex(address));
+    Write(out, "0x", Hex{address});
   }
 }
 
@@ -104,8 +104,8 @@ void Show(TextSink& out, const abi::Stat& stat) {
   ShowNamed(out, "FileMode", stat.mode);
   if ((stat.mode & vfs::kModeTypeMask) == vfs::kModeChar ||
       (stat.mode & vfs::kModeTypeMask) == vfs::kModeBlock) {
-    Write(out, ", st_rdev=makedev(0x", Hex(vfs::DeviceMajor(stat.rdev)), ", 0x",
-          Hex(vfs::DeviceMinor(stat.rdev)), ")");
+    Write(out, ", st_rdev=makedev(0x", Hex{vfs::DeviceMajor(stat.rdev)}, ", 0x",
+          Hex{vfs::DeviceMinor(stat.rdev)}, ")");
   } else {
     Write(out, ", st_size=", stat.size);
   }
@@ -127,15 +127,15 @@ void Show(TextSink& out, const abi::Flock& lock) {
 void Show(TextSink& out, const abi::EpollEvent& event) {
   out.Append("{events=");
   ShowNamed(out, "EpollEvents", event.events);
-  Write(out, ", data=0x", Hex(event.data), "}");
+  Write(out, ", data=0x", Hex{event.data}, "}");
 }
 void Show(TextSink& out, const abi::OpenHow& how) {
   out.Append("{flags=");
   ShowNamed(out, "OpenFlags", how.flags);
-  Write(out, ", mode=0", Octal(how.mode), ", resolve=0x", Hex(how.resolve), "}");
+  Write(out, ", mode=0", Octal{how.mode}, ", resolve=0x", Hex{how.resolve}, "}");
 }
 void Show(TextSink& out, const abi::Statfs& statfs) {
-  Write(out, "{f_type=0x", Hex(uint64_t(statfs.type)), ", f_bsize=", statfs.block_size,
+  Write(out, "{f_type=0x", Hex{uint64_t(statfs.type)}, ", f_bsize=", statfs.block_size,
         ", f_blocks=", statfs.blocks, ", ...}");
 }
 void Show(TextSink& out, int32_t value) { Write(out, value); }
@@ -290,8 +290,8 @@ bool ShowScalar(TextSink& out, std::string_view type, uint64_t value) {
   if (type == "uint64_t" || type == "size_t") return Write(out, value), true;
   if (type == "uint32_t") return Write(out, uint32_t(value)), true;
   if (type == "DeviceNumber") {
-    Write(out, "makedev(0x", Hex(vfs::DeviceMajor(uint32_t(value))), ", 0x",
-          Hex(vfs::DeviceMinor(uint32_t(value))), ")");
+    Write(out, "makedev(0x", Hex{vfs::DeviceMajor(uint32_t(value))}, ", 0x",
+          Hex{vfs::DeviceMinor(uint32_t(value))}, ")");
     return true;
   }
   return false;

@@ -146,7 +146,7 @@ TEST_F(StraceMemoryTest, ShowsStringArrays) {
       "[\"ls\", \"-l\"], 0x" +
           [&] {
             TextBuilder out;
-            zrun::Write(out, Hex(at));
+            zrun::Write(out, Hex{at});
             return std::string(out.view());
           }() +
           " /* 2 vars */");

@@ -378,7 +378,7 @@ void ShowBits(TextSink& out, const TypeNames& type, uint64_t value) {
     first = false;
     value &= ~name.value;
   }
-  if (value != 0) Write(out, first ? "0x" : "|0x", Hex(value));
+  if (value != 0) Write(out, first ? "0x" : "|0x", Hex{value});
 }
 
 // The access mode is a number, not bits: O_RDONLY is 0.
@@ -432,7 +432,7 @@ void ShowFileMode(TextSink& out, uint64_t value) {
     default:
       break;
   }
-  Write(out, "0", Octal(value & 07777, 3));
+  Write(out, "0", Octal{value & 07777, 3});
 }
 
 void ShowSocketType(TextSink& out, uint64_t value) {
@@ -442,7 +442,7 @@ void ShowSocketType(TextSink& out, uint64_t value) {
   if (type < std::size(kNames)) {
     out.Append(kNames[type]);
   } else {
-    Write(out, "0x", Hex(type));
+    Write(out, "0x", Hex{type});
   }
   if (value & uint32_t(SocketType::kCloseOnExec)) out.Append("|SOCK_CLOEXEC");
   if (value & uint32_t(SocketType::kNonBlock)) out.Append("|SOCK_NONBLOCK");
@@ -463,7 +463,7 @@ bool ShowNamed(TextSink& out, std::string_view type, uint64_t value) {
   if (names->bits) return ShowBits(out, *names, value), true;
   for (const Name& name : names->names)
     if (name.value == value) return out.Append(name.text), true;
-  Write(out, "0x", Hex(value));
+  Write(out, "0x", Hex{value});
   return true;
 }
 

@@ -40,7 +40,7 @@ void ShowActionFlags(TextSink& out, uint64_t flags) {
     first = false;
     flags &= ~flag.bit;
   }
-  if (flags || first) Write(out, first ? "" : "|", flags ? "0x" : "", Hex(flags));
+  if (flags || first) Write(out, first ? "" : "|", flags ? "0x" : "", Hex{flags});
 }
 
 }  // namespace
@@ -48,7 +48,7 @@ void ShowActionFlags(TextSink& out, uint64_t flags) {
 void ShowSignalSet(TextSink& out, UserMemory memory, uint64_t address) {
   const auto set = memory.Read(UserPtr<const uint64_t>(address));
   if (!set.ok()) {
-    Write(out, "0x", Hex(address));
+    Write(out, "0x", Hex{address});
   } else {
     ShowSet(out, set.value());
   }
@@ -56,7 +56,7 @@ void ShowSignalSet(TextSink& out, UserMemory memory, uint64_t address) {
 
 void ShowSigaction(TextSink& out, UserMemory memory, uint64_t address) {
   const auto action = memory.Read(UserPtr<const abi::Sigaction>(address));
-  if (!action.ok()) return Write(out, "0x", Hex(address));
+  if (!action.ok()) return Write(out, "0x", Hex{address});
   const auto& value = action.value();
   out.Append("{sa_handler=");
   if (value.handler == abi::kSigDfl) {
@@ -64,7 +64,7 @@ void ShowSigaction(TextSink& out, UserMemory memory, uint64_t address) {
   } else if (value.handler == abi::kSigIgn) {
     out.Append("SIG_IGN");
   } else {
-    Write(out, "0x", Hex(value.handler));
+    Write(out, "0x", Hex{value.handler});
   }
   out.Append(", sa_mask=");
   ShowSet(out, value.mask);

@@ -122,6 +122,7 @@ class Task final : public Thread, public ListNode<TaskListTag> {
     attention_.fetch_or(bits, std::memory_order_acq_rel);
     Kick();
   }
+  Mutex& signal_lock() RETURN_CAPABILITY(group_->signal_lock) { return group_->signal_lock; }
   // Recomputes kAttendSignal after the mask or the queues changed.
   void RecomputePending() REQUIRES(group_->signal_lock);
   // Takes the next signal of |wanted|; 0 if there is none. A timer's expects OnDelivered() when no

@@ -91,7 +91,8 @@ Result<RefPtr<FileDescription>> OpenUnnamed(const WalkContext& context, const Pa
   auto vnode = TRY(parent.CreateUnnamed(owner.mode, owner.uid, owner.gid));
   if (!HasAny(how.flags, OpenFlags::kExclusive)) vnode->set_linkable();
   const TextBuffer<24> name("#", vnode->inode());
-  const Path path{directory.mount, TRY(directory.dentry->CreateUnlinked(vnode, name))};
+  auto dentry = TRY(directory.dentry->CreateUnlinked(vnode, name));
+  const Path path{directory.mount, std::move(dentry)};
   return OpenFound(context, path, how.flags & ~(OpenFlags::kTmpFile | OpenFlags::kTruncate), true);
 }
 

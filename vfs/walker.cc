@@ -94,7 +94,8 @@ Result<void> Walker::Step(std::string_view component) {
 }
 
 Result<Path> Walker::Child(std::string_view component) {
-  Path next{place_.mount, TRY(place_.dentry->Lookup(component))};
+  auto found = TRY(place_.dentry->Lookup(component));
+  Path next{place_.mount, std::move(found)};
   if (!next.dentry->is_mount_point()) return next;
   next = context_.mounts.Descend(std::move(next));
   if (HasAny(flags_, WalkFlags::kNoXdev) && next.mount != place_.mount) return Errno::kEXDEV;

@@ -267,13 +267,12 @@ SyscallResult sys_rt_sigtimedwait(Task& task, UserPtr<const uint64_t> set, UserP
   const SignalSet wanted = SignalSet(TRY(memory.Read(set))) & ~kUnblockable;
   hal::Deadline deadline = hal::Deadline::Never();
   if (timeout) deadline = DeadlineAfter(TRY(DurationOf(TRY(memory.Read(timeout)))));
-  ThreadGroup& group = task.group();
   TaskSignals& state = task.signal_state();
   SigInfo taken;
   RefPtr<PosixTimer> timer;
   int signo;
   {
-    MutexLock lock(group.signal_lock);
+    MutexLock lock(task.signal_lock());
     signo = task.TakeSignal(wanted, taken, timer);
     if (!signo) {
       // While it waits they are as good as unblocked, so that they wake it.
@@ -286,7 +285,7 @@ SyscallResult sys_rt_sigtimedwait(Task& task, UserPtr<const uint64_t> set, UserP
   if (!signo) {
     auto slept = task.Sleep(deadline);
     timed_out = !slept.ok() && slept.error() == Errno::kETIMEDOUT;
-    MutexLock lock(group.signal_lock);
+    MutexLock lock(task.signal_lock());
     signo = task.TakeSignal(wanted, taken, timer);
     state.mask = state.real_mask;
     state.real_mask = SignalSet();

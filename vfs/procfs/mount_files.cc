@@ -18,7 +18,7 @@ class Gather final : public MountNamespace::Visitor {
 void AppendField(TextSink& out, std::string_view text) {
   for (char c : text) {
     if (c == ' ' || c == '\t' || c == '\n' || c == '\\') {
-      Write(out, '\\', Octal(uint8_t(c), 3));
+      Write(out, '\\', Octal{uint8_t(c), 3});
     } else {
       Write(out, c);
     }

@@ -62,7 +62,7 @@ Result<void> ShowStat(const ProcRequest& request, TextSink& out) {
 }
 
 void ShowKilobytes(TextSink& out, std::string_view name, uint64_t bytes) {
-  Write(out, name, ":\t", Pad(int64_t(bytes / 1024), 8), " kB\n");
+  Write(out, name, ":\t", Pad{int64_t(bytes / 1024), 8}, " kB\n");
 }
 
 void ShowMemory(const ProcFacts& f, TextSink& out) {
@@ -114,7 +114,7 @@ uint64_t Processors() {
 Result<void> ShowStatus(const ProcRequest& request, TextSink& out) {
   const ProcFacts f = TRY(request.source.Facts(request.id));
   const Credentials& c = *f.credentials;
-  Write(out, "Name:\t", f.name.view(), "\nUmask:\t0", Octal(f.umask, 3), "\nState:\t",
+  Write(out, "Name:\t", f.name.view(), "\nUmask:\t0", Octal{f.umask, 3}, "\nState:\t",
         StateName(f.state), "\nTgid:\t", f.thread_group, "\nNgid:\t0\nPid:\t", f.pid, "\nPPid:\t",
         f.parent, "\nTracerPid:\t0\n");
   ShowCredentials(c, out);
@@ -124,14 +124,14 @@ Result<void> ShowStatus(const ProcRequest& request, TextSink& out) {
         "\nNSsid:\t", f.session, '\n');
   if (f.has_memory) ShowMemory(f, out);
   Write(out, "Threads:\t", f.threads, "\nSigQ:\t", f.queued_signals, '/', f.queued_signals_limit,
-        "\nSigPnd:\t", Hex(f.pending, 16), "\nShdPnd:\t", Hex(f.shared_pending, 16), "\nSigBlk:\t",
-        Hex(f.blocked, 16), "\nSigIgn:\t", Hex(f.ignored, 16), "\nSigCgt:\t", Hex(f.caught, 16));
-  Write(out, "\nCapInh:\t", Hex(c.cap_inheritable, 16), "\nCapPrm:\t", Hex(c.cap_permitted, 16),
-        "\nCapEff:\t", Hex(c.cap_effective, 16), "\nCapBnd:\t", Hex(c.cap_bounding, 16),
-        "\nCapAmb:\t", Hex(c.cap_ambient, 16), "\nNoNewPrivs:\t", int(f.no_new_privs),
+        "\nSigPnd:\t", Hex{f.pending, 16}, "\nShdPnd:\t", Hex{f.shared_pending, 16}, "\nSigBlk:\t",
+        Hex{f.blocked, 16}, "\nSigIgn:\t", Hex{f.ignored, 16}, "\nSigCgt:\t", Hex{f.caught, 16});
+  Write(out, "\nCapInh:\t", Hex{c.cap_inheritable, 16}, "\nCapPrm:\t", Hex{c.cap_permitted, 16},
+        "\nCapEff:\t", Hex{c.cap_effective, 16}, "\nCapBnd:\t", Hex{c.cap_bounding, 16},
+        "\nCapAmb:\t", Hex{c.cap_ambient, 16}, "\nNoNewPrivs:\t", int(f.no_new_privs),
         "\nSeccomp:\t0\nSeccomp_filters:\t0\nSpeculation_Store_Bypass:\tnot vulnerable\n");
   const uint64_t affinity = f.affinity & Processors();
-  Write(out, "Cpus_allowed:\t", Hex(affinity), "\nCpus_allowed_list:\t");
+  Write(out, "Cpus_allowed:\t", Hex{affinity}, "\nCpus_allowed_list:\t");
   ShowRanges(affinity, out);
   Write(out, "\nMems_allowed:\t1\nMems_allowed_list:\t0\nvoluntary_ctxt_switches:\t",
         f.voluntary_switches, "\nnonvoluntary_ctxt_switches:\t", f.involuntary_switches, '\n');
@@ -224,15 +224,15 @@ Result<void> ShowSched(const ProcRequest& request, TextSink& out) {
   const TextBuffer<64> title(f.name.view(), " (", f.pid, ", #threads: ", f.threads, ")");
   Write(out, title.view(),
         "\n-------------------------------------------------------------------\n");
-  Write(out, "se.exec_start                                : ", Pad(milliseconds(f.start_time), 20),
+  Write(out, "se.exec_start                                : ", Pad{milliseconds(f.start_time), 20},
         '\n');
   Write(out,
-        "se.sum_exec_runtime                          : ", Pad(milliseconds(f.user + f.system), 20),
+        "se.sum_exec_runtime                          : ", Pad{milliseconds(f.user + f.system), 20},
         '\n');
   Write(out, "nr_switches                                  : ",
-        Pad(int64_t(f.voluntary_switches + f.involuntary_switches), 20), '\n');
-  Write(out, "policy                                       : ", Pad(f.policy, 20), '\n');
-  Write(out, "prio                                         : ", Pad(120 + f.nice, 20), '\n');
+        Pad{int64_t(f.voluntary_switches + f.involuntary_switches), 20}, '\n');
+  Write(out, "policy                                       : ", Pad{f.policy, 20}, '\n');
+  Write(out, "prio                                         : ", Pad{120 + f.nice, 20}, '\n');
   return {};
 }
 
@@ -262,7 +262,7 @@ Result<void> ShowSyscall(const ProcRequest& request, TextSink& out) {
 }
 
 Result<void> ShowPersonality(const ProcRequest& request, TextSink& out) {
-  Write(out, Hex(TRY(request.source.Facts(request.id)).personality, 8), '\n');
+  Write(out, Hex{TRY(request.source.Facts(request.id)).personality, 8}, '\n');
   return {};
 }
 

@@ -66,13 +66,13 @@ void ShowLine(const ProcRequest& request, const Mapping& mapping, TextSink& sink
     const auto stat = Stat(file->path());
     if (stat.ok()) attributes = stat.value();
   }
-  Write(out, Hex(mapping.range.base, 8), '-', Hex(mapping.range.end(), 8), ' ',
+  Write(out, Hex{mapping.range.base, 8}, '-', Hex{mapping.range.end(), 8}, ' ',
         HasAny(mapping.access, Access::kRead) ? 'r' : '-',
         HasAny(mapping.access, Access::kWrite) ? 'w' : '-',
         HasAny(mapping.access, Access::kExecute) ? 'x' : '-',
         HasAny(mapping.flags, MapFlags::kPrivate) ? 'p' : 's', ' ',
-        Hex(file ? mapping.object_offset : 0, 8), ' ', Hex(DeviceMajor(attributes.device), 2), ':',
-        Hex(DeviceMinor(attributes.device), 2), ' ', attributes.inode, ' ');
+        Hex{file ? mapping.object_offset : 0, 8}, ' ', Hex{DeviceMajor(attributes.device), 2}, ':',
+        Hex{DeviceMinor(attributes.device), 2}, ' ', attributes.inode, ' ');
   ShowName(request, mapping, file.get(), out);
   sink.Append("\n");
 }
@@ -99,7 +99,7 @@ struct Figures {
 
 void ShowFigures(const Figures& figures, bool rollup, TextSink& out) {
   const auto line = [&](std::string_view name, uint64_t bytes) {
-    Write(out, PadText{name, -16}, Pad(int64_t(bytes / 1024), 8), " kB\n");
+    Write(out, PadText{name, -16}, Pad{int64_t(bytes / 1024), 8}, " kB\n");
   };
   if (!rollup) {
     line("Size:", figures.size);
@@ -170,7 +170,7 @@ Result<void> ShowSmapsRollup(const ProcRequest& request, TextSink& out) {
     last = mapping.range.end();
     figures.Add(mapping);
   }));
-  Write(out, Hex(first, 8), '-', Hex(last, 8),
+  Write(out, Hex{first, 8}, '-', Hex{last, 8},
         " ---p 00000000 00:00 0                          [rollup]\n");
   ShowFigures(figures, true, out);
   return {};

@@ -26,7 +26,7 @@ void ShowUuid(std::span<const std::byte, 16> bytes, TextSink& out) {
     uint8_t byte = uint8_t(bytes[i]);
     if (i == 6) byte = (byte & 0x0f) | 0x40;  // version 4
     if (i == 8) byte = (byte & 0x3f) | 0x80;
-    Write(out, Hex(byte, 2));
+    Write(out, Hex{byte, 2});
   }
   out.Append("\n");
 }

@@ -15,7 +15,7 @@ constexpr uint32_t kLink = kModeSymlink | 0777;
 
 // "12.34"
 void ShowSeconds(TextSink& out, Nanoseconds time) {
-  Write(out, time / hal::kSecond, '.', Pad(time % hal::kSecond / (hal::kSecond / 100), 2, '0'));
+  Write(out, time / hal::kSecond, '.', Pad{time % hal::kSecond / (hal::kSecond / 100), 2, '0'});
 }
 
 Result<void> ShowCpuInfo(const ProcRequest&, TextSink& out) {
@@ -27,7 +27,7 @@ Result<void> ShowMemInfo(const ProcRequest&, TextSink& out) {
   const uint64_t total = hal::TotalRam();
   const uint64_t used = std::min(hal::CommittedRam(), total);
   const auto line = [&](std::string_view name, uint64_t bytes) {
-    Write(out, PadText{name, -16}, Pad(int64_t(bytes / 1024), 8), " kB\n");
+    Write(out, PadText{name, -16}, Pad{int64_t(bytes / 1024), 8}, " kB\n");
   };
   line("MemTotal:", total);
   line("MemFree:", total - used);
@@ -131,7 +131,7 @@ Result<void> ShowLoadAverage(const ProcRequest& request, TextSink& out) {
   const uint32_t others = facts.running > 0 ? facts.running - 1 : 0;
   const auto load = load_averages.Update(facts.uptime, others);
   for (uint64_t value : load.average)
-    Write(out, value / 1000, '.', Pad(int64_t(value % 1000 / 10), 2, '0'), ' ');
+    Write(out, value / 1000, '.', Pad{int64_t(value % 1000 / 10), 2, '0'}, ' ');
   Write(out, std::max<uint32_t>(facts.running, 1), '/', facts.threads, ' ', facts.last_pid, '\n');
   return {};
 }
