@@ -153,7 +153,7 @@ Result<void> ExecPlan::KeepText(MemoryContext& context) {
   };
   for (const String& front : front_) {
     TRY(text->arguments.Append(front));
-    TRY(text->arguments.Append({"", 1}));
+    TRY(text->arguments.Append({"\0", 1}));
   }
   TRY(append(text->arguments, arguments_.arguments.bytes()));
   TRY(append(text->environment, arguments_.environment.bytes()));

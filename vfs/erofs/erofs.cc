@@ -297,7 +297,7 @@ Result<size_t> ErofsVnode::ListXattr(std::span<char> names) {
                std::span<const std::byte>) override {
       // Access control lists are not enforced, so not shown.
       if (prefix.starts_with("system.")) return true;
-      for (std::string_view part : {prefix, infix, rest, std::string_view("", 1)}) {
+      for (std::string_view part : {prefix, infix, rest, std::string_view("\0", 1)}) {
         if (!names_.empty()) {
           if (part.size() > names_.size() - size) {
             too_small = true;
