@@ -122,7 +122,7 @@ def environments(options, base, tools, root):
     else:
         missing.append("chroot (needs root and --root or a tar image)")
     if options.zrun and options.image:
-        found.append(Environment("zrun", lambda words: [options.zrun, "run", "-v", f"{tools}:/bench:ro"]
+        found.append(Environment("zrun", lambda words: [options.zrun, "run", "-i", "-v", f"{tools}:/bench:ro"]
                                  + options.zrun_arg + [options.image, "--"] + words))
     else:
         missing.append("zrun (needs --zrun and --image)")
@@ -235,6 +235,8 @@ def measure_idle(environment, tools, results):
             return
         time.sleep(1)
         pss, private = memory_of(set(descendants(os.getpid())) - before)
+        if pss == 0:  # it has ended
+            return
         keep(results, environment.name, "idle_pss", pss)
         keep(results, environment.name, "idle_private", private)
     finally:
