@@ -3,6 +3,8 @@
 #include "compat/clone.h"
 #include "compat/job_control.h"
 #include "compat/signal_send.h"
+#include "compat/strace.h"
+#include "compat/strace_format.h"
 #include "hal/devices.h"
 #include "objects/heap.h"
 #include "objects/ipc/timer.h"
@@ -113,7 +115,7 @@ void Boot::StartProgram(const BootOptions& options) {
   auto cwd = vfs::Walk(as_root, options.working_directory, vfs::WalkFlags::kDirectory);
   if (!cwd.ok())
     Fail(kStatusZrun, "working directory ", options.working_directory, ": ",
-         ErrnoName(cwd.error()));
+         ErrorText(cwd.error()));
   auto fs = OrFail(FsContext::Create(kernel.mounts_, top), "file system context");
   fs->SetCwd(cwd.value());
   auto fds = OrFail(OpenStandardDescriptors(options, as_root), "standard streams");
@@ -134,15 +136,19 @@ void Boot::StartProgram(const BootOptions& options) {
     if (missing && name.find('/') == std::string_view::npos)
       Fail(kStatusNotFound, name, ": not found in the container's PATH");
     if (missing) Fail(kStatusNotFound, name, ": not found in the container");
-    Fail(kStatusNotExecutable, name, ": ", ErrnoName(program.error()));
+    Fail(kStatusNotExecutable, name, ": ", ErrorText(program.error()));
   }
   Program found = std::move(program).value();
+  if (options.strace) StraceFirstProgram(found.path, arguments);
   auto plan = ExecPlan::Prepare({as_user, std::move(found.file), found.path, {}, true, false},
                                 std::move(arguments));
   if (!plan.ok()) {
     const bool missing = plan.error() == Errno::kENOENT;
-    Fail(missing ? kStatusNotFound : kStatusNotExecutable, name,
-         ": cannot be executed: ", ErrnoName(plan.error()));
+    if (missing) Fail(kStatusNotFound, name, ": its interpreter is not in the container");
+    if (plan.error() == Errno::kENOEXEC)
+      Fail(kStatusNotExecutable, name,
+           ": cannot be executed: neither a sound ELF program of this architecture nor a script");
+    Fail(kStatusNotExecutable, name, ": cannot be executed: ", ErrorText(plan.error()));
   }
 
   TaskBuilder::First first;

@@ -1,5 +1,6 @@
 #include "compat/boot.h"
 #include "compat/proc_source.h"
+#include "compat/strace_format.h"
 #include "hal/host_files.h"
 #include "vfs/erofs/erofs.h"
 #include "vfs/hostfs/hostfs.h"
@@ -16,7 +17,7 @@ using vfs::MountFlags;
 
 // Says which mount failed, for the error alone is little help.
 Errno Complain(std::string_view what, std::string_view where, Errno error) {
-  Kernel::Get().Log(LogLevel::kError, "cannot mount ", what, " on ", where, ": ", ErrnoName(error));
+  Kernel::Get().Log(LogLevel::kError, "cannot mount ", what, " on ", where, ": ", ErrorText(error));
   return error;
 }
 

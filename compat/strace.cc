@@ -90,6 +90,24 @@ void StraceExit(Task& task, uint64_t number, const SyscallArgs& args, const Sysc
   Emit(task, line.view());
 }
 
+void StraceFirstProgram(std::string_view path, const ExecArguments& arguments) {
+  constexpr size_t kItemsShown = 32, kTextShown = 4096;
+  TextBuilder line;
+  line.Append("execve(");
+  ShowText(line, path, kTextShown);
+  line.Append(", [");
+  std::span<const char> rest = arguments.arguments.bytes();
+  for (size_t i = 0; i < arguments.arguments.count() && i < kItemsShown; i++) {
+    const std::string_view text(rest.data());
+    if (i != 0) line.Append(", ");
+    ShowText(line, text, kTextShown);
+    rest = rest.subspan(text.size() + 1);
+  }
+  if (arguments.arguments.count() > kItemsShown) line.Append(", ...");
+  Write(line, "], /* ", arguments.environment.count(), " vars */) = 0\n");
+  hal::ConsoleWrite(line.view());
+}
+
 void StraceSignal(Task& task, const abi::SigInfo& info) {
   const std::string_view name = SignalName(info.signo);
   TextBuilder line;

@@ -1,4 +1,5 @@
 #pragma once
+#include "compat/exec_arguments.h"
 #include "compat/syscall_table.h"
 #include "compat/task.h"
 
@@ -11,6 +12,8 @@ namespace zrun::compat {
 // when they are over, with what they filled in.
 void StraceEnter(Task& task, uint64_t number, const SyscallArgs& args);
 void StraceExit(Task& task, uint64_t number, const SyscallArgs& args, const SyscallResult& result);
+// The execve that nobody called: the container's first program.
+void StraceFirstProgram(std::string_view path, const ExecArguments& arguments);
 // "--- SIGCHLD {si_signo=SIGCHLD, ...} ---", when a signal is delivered.
 void StraceSignal(Task& task, const abi::SigInfo& info);
 // "+++ exited with 0 +++" or "+++ killed by SIGTERM +++"; |status| as wait4 gives it.
