@@ -61,6 +61,10 @@ Result<void> FillTree(ThreadGroup& group, ProcFacts& facts) {
     facts.user = group.final_usage.user;
     facts.system = group.final_usage.system;
   }
+  if (group.reaps_by_itself) {
+    facts.state = 'S';
+    facts.name = TextBuffer<16>("init");
+  }
   facts.children_user = group.children_usage.user;
   facts.children_system = group.children_usage.system;
   facts.children_minor_faults = group.children_usage.minor_faults;
@@ -166,7 +170,7 @@ class KernelProcSource final : public vfs::ProcSource {
     facts.pid = id.number();
     facts.start_time = group.start_time() + (hal::BoottimeNow() - hal::MonotonicNow());
     TRY(FillTree(group, facts));
-    if (facts.state != 'Z') {
+    if (facts.state == 'R') {
       FillUsage(id.tid && member.task ? member.task->usage() : group.usage(), facts);
       // A leader that has ended before its threads is one, too.
       MutexLock lock(group.signal_lock);
