@@ -1,5 +1,6 @@
-# zrun_kernel_layer(NAME [EXCLUDE regex]): one layer of the kernel, every .cc below the current folder, built twice:
+# zrun_kernel_layer(NAME [EXCLUDE regex]): one layer of the kernel, every .cc below the current folder, built thrice:
 #   NAME_trap    freestanding objects for zkernel-trap
+#   NAME_riscv64 objects for zkernel-riscv64 (cmake/riscv64.cmake)
 #   NAME_hosted  the same sources for unit tests and fuzzers
 # and NAME_test from every *_test.cc, and a fuzzer from each *_fuzz.cc, linked over hal/fake. A file dropped in is found
 # by itself.
@@ -24,6 +25,7 @@ function(zrun_kernel_layer name)
     add_library(${name}_trap OBJECT ${sources})
     target_compile_options(${name}_trap PRIVATE ${ZRUN_TRAP_FLAGS})
     target_include_directories(${name}_trap PRIVATE ${PROJECT_SOURCE_DIR})
+    zrun_riscv64_objects(${name} ${sources})
     add_library(${name}_hosted STATIC ${sources})
     # With type information: tests derive from its classes.
     target_compile_options(${name}_hosted PRIVATE -fno-exceptions)

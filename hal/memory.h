@@ -34,6 +34,16 @@ enum class Access : uint8_t { kNone = 0, kRead = 1, kWrite = 2, kExecute = 4 };
 // The frames that the page allocator may give out. On the trap machine they are a sparse file: a
 // frame costs nothing until touched and reads as zeros.
 PhysRange Ram();
+// Parts of Ram() that are in use from the start (the kernel, the image), in order of address and
+// apart from each other.
+std::span<const PhysRange> ReservedRam();
+// What the machine's own tables and stacks are made of once the page allocator, which lies above,
+// offers itself; a machine that has no use for frames ignores it.
+struct FrameSource {
+  Result<paddr_t> (*allocate)();  // a page of zeros
+  void (*free)(paddr_t frame);
+};
+void UseFrames(const FrameSource& source);
 // How many bytes to reserve at once for an object that wants |wanted| (a multiple of the page
 // size): all of it where RAM is sparse (so that it maps in one piece), a page where frames are
 // real.

@@ -32,6 +32,17 @@ void SetThreadSlot(Thread& thread, void* value);
 unsigned CurrentCpu();
 unsigned CpuCount();
 
+// How a thread is scheduled (sched(7)), on machines that do it themselves; where a host does
+// (trap), its own rules hold. A new thread has its creator's.
+enum class SchedulingPolicy : uint8_t { kNormal, kBatch, kIdle, kFifo, kRoundRobin };
+struct Scheduling {
+  SchedulingPolicy policy = SchedulingPolicy::kNormal;
+  int8_t nice = 0;                 // -20 to 19
+  uint8_t priority = 0;            // of the real-time policies: 1 to 99, the highest first
+  uint64_t affinity = UINT64_MAX;  // bit n: may run on processor n; at least one that exists
+};
+void SetScheduling(Thread& thread, const Scheduling& scheduling);
+
 struct CpuTimes {
   Nanoseconds user = 0;
   Nanoseconds system = 0;

@@ -12,6 +12,8 @@ build=(
   # hosted code: archives, digests, downloads, JSON, command line, seccomp, ELF
   libarchive-dev liblzma-dev libzstd-dev zlib1g-dev libssl-dev libcurl4-openssl-dev nlohmann-json3-dev
   libcli11-dev libseccomp-dev libelf-dev
+  # the riscv64 machine: its kernel, and what runs it
+  g++-riscv64-linux-gnu qemu-system-misc
   # to fetch images: libcurl is opened when a download is asked for
   libcurl4 ca-certificates
 )

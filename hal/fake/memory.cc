@@ -31,6 +31,8 @@ std::vector<std::byte> g_image;
 }  // namespace
 
 PhysRange Ram() { return {kRamBase, fake::kRamSize}; }
+std::span<const PhysRange> ReservedRam() { return {}; }
+void UseFrames(const FrameSource&) {}
 uint64_t PreferredRun(uint64_t wanted) { return g_sparse ? wanted : kPageSize; }
 bool FreshFramesAreZero() { return g_sparse; }
 

@@ -132,6 +132,8 @@ void SetThreadSlot(Thread& thread, void* value) { thread.slot = value; }
 unsigned CurrentCpu() { return unsigned(sched_getcpu()); }
 unsigned CpuCount() { return unsigned(sysconf(_SC_NPROCESSORS_ONLN)); }
 
+void SetScheduling(Thread&, const Scheduling&) {}
+
 CpuTimes ThreadCpuTimes(const Thread& thread) {
   std::lock_guard lock(const_cast<Thread&>(thread).mutex);
   if (thread.cpu_clock == 0) return {0, 0};  // it has not begun

@@ -6,6 +6,8 @@
 namespace zrun::hal {
 
 PhysRange Ram() { return {ZRUN_FILE_RAM, Boot().ram_size}; }
+std::span<const PhysRange> ReservedRam() { return {}; }
+void UseFrames(const FrameSource&) {}  // tables are the host's
 uint64_t PreferredRun(uint64_t wanted) { return wanted; }
 bool FreshFramesAreZero() { return true; }
 

@@ -253,6 +253,8 @@ unsigned CurrentCpu() {
 }
 unsigned CpuCount() { return Boot().cpu_count; }
 
+void SetScheduling(Thread&, const Scheduling&) {}  // the host schedules
+
 CpuTimes ThreadCpuTimes(const Thread& thread) {
   if (&thread == &CurrentThread()) {
     struct {

@@ -17,7 +17,12 @@ constinit bool g_ready = false;
 }  // namespace
 
 void InitPageAllocator() {
-  if (!std::exchange(g_ready, true)) new (g_frames) PageAllocator(hal::Ram());
+  if (std::exchange(g_ready, true)) return;
+  new (g_frames) PageAllocator(hal::Ram(), hal::ReservedRam());
+  hal::UseFrames({
+      []() -> Result<hal::paddr_t> { return TRY(RamFrames().AllocateRun(kPageSize)).base; },
+      [](hal::paddr_t frame) { RamFrames().Free({frame, kPageSize}); },
+  });
 }
 PageAllocator& RamFrames() { return *std::launder(reinterpret_cast<PageAllocator*>(g_frames)); }
 
@@ -29,10 +34,22 @@ void PageAllocator::Traits::Update(Extent& extent) {
     extent.largest = std::max(extent.largest, right->largest);
 }
 
-PageAllocator::PageAllocator(PhysRange frames) : total_bytes_(frames.size) {
+PageAllocator::PageAllocator(PhysRange frames, std::span<const PhysRange> reserved)
+    : total_bytes_(frames.size) {
   MutexLock lock(lock_);
-  AddNodes(frames.base);
-  Insert({frames.base + kPageSize, frames.size - kPageSize});
+  hal::paddr_t begin = frames.base;
+  const auto add = [&](hal::paddr_t end) NO_THREAD_SAFETY_ANALYSIS {
+    if (begin < end && !spare_nodes_) {
+      AddNodes(begin);
+      begin += kPageSize;
+    }
+    if (begin < end) Insert({begin, end - begin});
+  };
+  for (const PhysRange& taken : reserved) {
+    add(taken.base);
+    begin = taken.end();
+  }
+  add(frames.end());
 }
 
 PageAllocator::~PageAllocator() {

@@ -23,7 +23,8 @@ class PageAllocator {
     uint64_t extents;
   };
 
-  explicit PageAllocator(hal::PhysRange frames);
+  // |reserved|: parts of |frames| that are never given out, in order of address.
+  explicit PageAllocator(hal::PhysRange frames, std::span<const hal::PhysRange> reserved = {});
   ~PageAllocator();
 
   // |bytes| is rounded up to pages; |alignment| is a power of two. ENOMEM.

@@ -1,0 +1,10 @@
+#pragma once
+#include <cstddef>
+#include <span>
+
+namespace zrun::hal {
+
+// Stirs bytes of a good source into the generator behind FillEntropy().
+void AddEntropy(std::span<const std::byte> bytes);
+
+}  // namespace zrun::hal

@@ -1,0 +1,334 @@
+#include "hal/riscv64/space.h"
+
+#include <algorithm>
+
+#include "base/assert.h"
+#include "hal/riscv64/vdso.h"
+
+namespace zrun::hal {
+namespace {
+
+// Address space identifiers. Those of spaces that are gone are used again after a flush of
+// everything, when no fresh one is left; where the processor has none, all are 0 and every load
+// flushes.
+class Asids {
+ public:
+  // 0 if none is left: such a space is flushed whenever it is loaded.
+  uint32_t Take() {
+    SpinLocked lock(lock_);
+    const uint32_t limit = uint32_t{1} << AsidBits();
+    if (uint32_t asid = FindFresh(limit)) return asid;
+    for (size_t i = 0; i < kWords; i++) {
+      used_[i] &= ~returned_[i];
+      returned_[i] = 0;
+    }
+    hint_ = 0;
+    flushes_.fetch_add(1, std::memory_order_seq_cst);
+    return FindFresh(limit);
+  }
+  void Return(uint32_t asid) {
+    if (asid == 0) return;
+    SpinLocked lock(lock_);
+    returned_[asid / 64] |= uint64_t{1} << asid % 64;
+  }
+  // Harts flush everything when this has grown, before they load a space.
+  uint32_t flushes() const { return flushes_.load(std::memory_order_seq_cst); }
+
+ private:
+  static constexpr size_t kWords = 65536 / 64;
+  uint32_t FindFresh(uint32_t limit) {
+    for (; hint_ * 64 < limit; hint_++) {
+      uint64_t free = ~used_[hint_];
+      if (hint_ == 0) free &= ~uint64_t{1};  // 0 is the kernel's
+      if (free == 0) continue;
+      const uint32_t asid = uint32_t(hint_ * 64 + unsigned(__builtin_ctzll(free)));
+      if (asid >= limit) return 0;
+      used_[hint_] |= uint64_t{1} << asid % 64;
+      return asid;
+    }
+    return 0;
+  }
+  SpinLock lock_;
+  size_t hint_ = 0;
+  uint64_t used_[kWords] = {};
+  uint64_t returned_[kWords] = {};
+  std::atomic<uint32_t> flushes_{0};
+};
+constinit Asids g_asids;
+constinit uint32_t g_flushes_seen[kMaxHarts] = {};
+
+uint64_t UserBits(Access access) {
+  uint64_t bits = kPageValid | kPageUser | kPageRead | kPageAccessed;
+  if (HasAny(access, Access::kWrite)) bits |= kPageWrite | kPageDirty;
+  if (HasAny(access, Access::kExecute)) bits |= kPageExecute;
+  return bits;
+}
+
+}  // namespace
+
+Result<RefPtr<AddressSpace>> CreateAddressSpace() { return Space::Create(); }
+
+Result<RefPtr<AddressSpace>> Space::Create() {
+  const paddr_t root = AllocateTable();
+  if (!root) return Errno::kENOMEM;
+  CopyKernelHalf(root);
+  MapVdso(root);
+  const uint32_t asid = g_asids.Take();
+  auto space = MakeRef<Space>(root, asid);
+  if (!space.ok()) {
+    g_asids.Return(asid);
+    FreeTable(root);
+    return space.error();
+  }
+  return RefPtr<AddressSpace>(std::move(space).value());
+}
+
+Space::~Space() {
+  {
+    InterruptsOff off;
+    if (ThisHart().loaded == this) LoadKernelTables(ThisHart());
+  }
+  dying_.store(true, std::memory_order_seq_cst);
+  AwaitHarts(generation_.fetch_add(1, std::memory_order_seq_cst) + 1);
+  TableAt(root_)[kVdsoSlot] = 0;  // shared
+  FreeTables(root_, PagingLevels() - 1, kEntriesPerTable / 2);
+  FreeTable(root_);
+  g_asids.Return(asid_);
+}
+
+// ---- Loading and flushing
+
+void LoadKernelTables(Hart& hart) {
+  if (!hart.loaded) return;
+  WriteSatp(KernelSatp());
+  hart.loaded->Leave(hart);
+  hart.loaded = nullptr;
+}
+
+void Space::Load(Hart& hart) {
+  if (hart.loaded == this) return;
+  if (hart.loaded) hart.loaded->Leave(hart);
+  hart.loaded = this;
+  active_.fetch_or(1u << hart.index, std::memory_order_seq_cst);
+  WriteSatp((KernelSatp() >> 60) << 60 | uint64_t{asid_} << kSatpAsidShift | root_ >> 12);
+  const uint32_t flushes = g_asids.flushes();
+  if (g_flushes_seen[hart.index] != flushes || asid_ == 0) {
+    g_flushes_seen[hart.index] = flushes;
+    FenceAll();
+  }
+  CatchUp(hart);
+}
+
+void Space::Leave(Hart& hart) { active_.fetch_and(~(1u << hart.index), std::memory_order_seq_cst); }
+
+void Space::Flush(Hart& hart) {
+  const uint64_t generation = generation_.load(std::memory_order_seq_cst);
+  FenceAsid(asid_);
+  seen_[hart.index].store(generation, std::memory_order_seq_cst);
+}
+
+void Space::FlushCode(Hart& hart) {
+  seen_code_[hart.index] = code_generation_.load(std::memory_order_acquire);
+  FenceCode();
+}
+
+void Space::AnswerShootDown(Hart& hart) {
+  Space* space = hart.loaded;
+  if (!space) return;
+  if (space->dying_.load(std::memory_order_seq_cst)) {
+    LoadKernelTables(hart);
+  } else {
+    space->CatchUp(hart);
+  }
+}
+
+// Until no other hart that runs the space remembers what it was before |generation|.
+void Space::AwaitHarts(uint64_t generation) {
+  const bool dying = dying_.load(std::memory_order_relaxed);
+  uint32_t me;
+  {
+    InterruptsOff off;
+    me = 1u << ThisHart().index;
+  }
+  const auto waits_for = [&](unsigned index) {
+    if (!(active_.load(std::memory_order_seq_cst) >> index & 1)) return false;
+    return dying || seen_[index].load(std::memory_order_seq_cst) < generation;
+  };
+  uint32_t told = dying ? 0 : me;
+  for (unsigned i = 0; i < HartCount(); i++) {
+    // Having come to another hart meanwhile does no harm: it is told like the others.
+    if ((told >> i & 1) || !waits_for(i)) continue;
+    SendInterrupt(HartAt(i));
+    while (waits_for(i)) {
+    }
+  }
+}
+
+void Space::Changed() {
+  const uint64_t generation = generation_.fetch_add(1, std::memory_order_seq_cst) + 1;
+  AwaitHarts(generation);
+}
+
+void Space::FlushCodeEverywhere() {
+  code_generation_.fetch_add(1, std::memory_order_release);
+  Changed();
+}
+
+// ---- Tables
+
+Space::Slot Space::FindTable(vaddr_t address) {
+  PageEntry* table = TableAt(root_);
+  for (unsigned level = PagingLevels() - 1; level > 0; level--) {
+    const uint64_t entry = table[IndexAt(address, level)].load(std::memory_order_relaxed);
+    if (!(entry & kPageValid)) return {nullptr, (address | (SpanAt(level) - 1)) + 1};
+    table = TableAt(FrameOf(entry));
+  }
+  return {table, (address | (SpanAt(1) - 1)) + 1};
+}
+
+Result<void> Space::GrowTo(vaddr_t address) {
+  for (;;) {
+    const paddr_t fresh = AllocateTable();
+    if (!fresh) return Errno::kENOMEM;
+    bool used = false, complete = true;
+    {
+      SpinLocked lock(lock_);
+      PageEntry* table = TableAt(root_);
+      for (unsigned level = PagingLevels() - 1; level > 0; level--) {
+        PageEntry& entry = table[IndexAt(address, level)];
+        if (!(entry & kPageValid)) {
+          complete = false;
+          if (used) break;
+          entry.store(TableEntry(fresh), std::memory_order_release);
+          used = true;
+          complete = level == 1;
+        }
+        table = TableAt(FrameOf(entry));
+      }
+    }
+    if (used) {
+      tables_.fetch_add(1, std::memory_order_relaxed);
+    } else {
+      FreeTable(fresh);
+    }
+    if (complete) return {};
+  }
+}
+
+Result<void> Space::MapShared(vaddr_t base, std::span<const PhysRange> frames, Access access) {
+  if (access == Access::kNone) return {};
+  const uint64_t bits = UserBits(access);
+  bool replaced = false;
+  for (const PhysRange& range : frames) {
+    DCHECK(((base | range.base | range.size) & kPageMask) == 0);
+    for (uint64_t done = 0; done < range.size;) {
+      bool missing = false;
+      {
+        SpinLocked lock(lock_);
+        const Slot slot = FindTable(base + done);
+        missing = !slot.table;
+        const uint64_t end = missing ? done : std::min(range.size, slot.end - base);
+        for (; done < end; done += kPageSize) {
+          const uint64_t entry = (range.base + done) >> 12 << 10 | bits;
+          PageEntry& place = slot.table[IndexAt(base + done, 0)];
+          // The same entry again: a hart that remembers none, or a lesser one, must forget it.
+          if (place.exchange(entry, std::memory_order_release) & kPageValid) replaced = true;
+        }
+      }
+      if (missing) TRY(GrowTo(base + done));
+    }
+    base += range.size;
+  }
+  if (HasAny(access, Access::kExecute)) code_generation_.fetch_add(1, std::memory_order_release);
+  if (replaced) {
+    Changed();
+  } else {
+    // New entries need no flush on processors that remember only valid ones; on others the guest
+    // faults once more, and that finds the same entry.
+    asm volatile("fence w, w" : : : "memory");
+  }
+  return {};
+}
+
+Result<void> Space::Protect(VirtRange range, Access access) {
+  if (access == Access::kNone) return Unmap(range);
+  const uint64_t bits = UserBits(access);
+  bool changed = false;
+  for (vaddr_t at = range.base; at < range.end();) {
+    SpinLocked lock(lock_);
+    const Slot slot = FindTable(at);
+    const vaddr_t end = std::min(range.end(), slot.end);
+    for (; slot.table && at < end; at += kPageSize) {
+      PageEntry& place = slot.table[IndexAt(at, 0)];
+      const uint64_t old = place.load(std::memory_order_relaxed);
+      if (!(old & kPageValid)) continue;
+      place.store((old >> 10) << 10 | bits, std::memory_order_release);
+      changed = true;
+    }
+    at = end;
+  }
+  if (HasAny(access, Access::kExecute)) code_generation_.fetch_add(1, std::memory_order_release);
+  if (changed) Changed();
+  return {};
+}
+
+Result<void> Space::Unmap(VirtRange range) {
+  bool changed = false;
+  for (vaddr_t at = range.base; at < range.end();) {
+    SpinLocked lock(lock_);
+    const Slot slot = FindTable(at);
+    const vaddr_t end = std::min(range.end(), slot.end);
+    for (; slot.table && at < end; at += kPageSize) {
+      PageEntry& place = slot.table[IndexAt(at, 0)];
+      if (place.load(std::memory_order_relaxed) == 0) continue;
+      place.store(0, std::memory_order_relaxed);
+      changed = true;
+    }
+    at = end;
+  }
+  if (changed) Changed();
+  return {};
+}
+
+// Below |table|, which stays.
+void Space::FreeTables(paddr_t table, unsigned level, unsigned entries) {
+  if (level == 0) return;
+  for (unsigned i = 0; i < entries; i++) {
+    const uint64_t entry = TableAt(table)[i].exchange(0);
+    if (!(entry & kPageValid)) continue;
+    FreeTables(FrameOf(entry), level - 1, kEntriesPerTable);
+    FreeTable(FrameOf(entry));
+    tables_.fetch_sub(1, std::memory_order_relaxed);
+  }
+}
+
+// execve: no other thread is left in the space. The tables go only when nobody can be walking them.
+Result<void> Space::UnmapAll() {
+  constexpr unsigned kAtOnce = 64;
+  for (unsigned first = 0; first < kEntriesPerTable / 2; first += kAtOnce) {
+    paddr_t tables[kAtOnce];
+    unsigned count = 0;
+    {
+      SpinLocked lock(lock_);
+      for (unsigned i = first; i < first + kAtOnce; i++) {
+        if (i == kVdsoSlot) continue;
+        const uint64_t entry = TableAt(root_)[i].exchange(0);
+        if (entry & kPageValid) tables[count++] = FrameOf(entry);
+      }
+    }
+    if (count == 0) continue;
+    Changed();
+    {
+      InterruptsOff off;
+      if (ThisHart().loaded == this) CatchUp(ThisHart());
+    }
+    for (unsigned i = 0; i < count; i++) {
+      FreeTables(tables[i], PagingLevels() - 2, kEntriesPerTable);
+      FreeTable(tables[i]);
+      tables_.fetch_sub(1, std::memory_order_relaxed);
+    }
+  }
+  return {};
+}
+
+}  // namespace zrun::hal

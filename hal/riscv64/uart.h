@@ -1,0 +1,15 @@
+#pragma once
+#include <cstdint>
+#include <string_view>
+
+// The serial port (ns16550): the kernel's own messages, and the terminal of a machine started by
+// hand.
+namespace zrun::hal {
+
+void UartWrite(std::string_view text);
+// Interrupts whenever there is input; |notify| runs with interrupts off.
+void UartListen(void (*notify)());
+// A byte, or -1.
+int UartRead();
+
+}  // namespace zrun::hal

@@ -1,0 +1,113 @@
+#include "hal/sched/fair.h"
+
+#include <algorithm>
+
+namespace zrun::hal::sched {
+
+void FairPolicy::Traits::Update(Entity& entity) {
+  entity.least_received = entity.received;
+  if (const Entity* left = Waiting::Left(entity))
+    entity.least_received = std::min(entity.least_received, left->least_received);
+  if (const Entity* right = Waiting::Right(entity))
+    entity.least_received = std::min(entity.least_received, right->least_received);
+}
+
+void FairPolicy::Count(const Entity& entity, int sign) {
+  weights_ += sign * int64_t(entity.weight);
+  weighted_ += sign * int64_t(entity.weight) * (entity.received - base_);
+}
+
+// Keeps the products small: virtual time never stops growing.
+void FairPolicy::Rebase() {
+  if (weights_ == 0) return;
+  const int64_t shift = weighted_ / weights_;
+  base_ += shift;
+  weighted_ -= shift * weights_;
+}
+
+int64_t FairPolicy::Average() const { return weights_ ? base_ + weighted_ / weights_ : base_; }
+
+bool FairPolicy::IsEligible(int64_t received) const {
+  return (received - base_) * weights_ <= weighted_;
+}
+
+void FairPolicy::Join(Entity& entity, Arrival arrival) {
+  Rebase();
+  int64_t lag = arrival == Arrival::kNew ? 0 : entity.lag;
+  // Joining moves the average towards the newcomer: so much more lag that it has what it had after.
+  if (weights_ > 0) lag = lag * (weights_ + int64_t(entity.weight)) / weights_;
+  entity.received = Average() - lag;
+  const int64_t slice = ToVirtual(kSlice, entity.weight);
+  // A newcomer begins in the middle of a slice: forking does not gain time.
+  entity.due = entity.received + (arrival == Arrival::kNew ? slice / 2 : slice);
+  entity.slice_used = 0;
+  Count(entity, 1);
+  waiting_.Insert(entity);
+}
+
+void FairPolicy::Leave(Entity& entity, bool waiting) {
+  if (waiting) waiting_.Remove(entity);
+  const int64_t limit = ToVirtual(2 * kSlice, entity.weight);
+  entity.lag = std::clamp(Average() - entity.received, -limit, limit);
+  Count(entity, -1);
+}
+
+// The first in order of |due| that is eligible: a subtree without one is passed over.
+Entity* FairPolicy::Earliest() const {
+  Entity* node = waiting_.root();
+  Entity* best = nullptr;
+  while (node) {
+    Entity* left = Waiting::Left(*node);
+    if (left && IsEligible(left->least_received)) {
+      node = left;
+    } else if (IsEligible(node->received)) {
+      return node;
+    } else {
+      node = Waiting::Right(*node);
+    }
+  }
+  return best;
+}
+
+Entity* FairPolicy::Take() {
+  Entity* entity = Earliest();
+  if (!entity) entity = waiting_.First();  // all eligible ones were running: rounding
+  if (entity) waiting_.Remove(*entity);
+  return entity;
+}
+
+void FairPolicy::PutBack(Entity& entity, bool yields) {
+  if (yields) entity.due += ToVirtual(kSlice, entity.weight);
+  waiting_.Insert(entity);
+}
+
+void FairPolicy::Charge(Entity& running, Nanoseconds ran) {
+  const int64_t received = ToVirtual(ran, running.weight);
+  running.received += received;
+  weighted_ += received * int64_t(running.weight);
+  running.slice_used += ran;
+  if (running.received >= running.due) {
+    running.due = running.received + ToVirtual(kSlice, running.weight);
+    running.slice_used = kSlice;  // it is others' turn
+  }
+  Rebase();
+}
+
+bool FairPolicy::ShouldSwitch(const Entity& running) const {
+  const Entity* other = Earliest();
+  if (!other) return false;
+  if (running.scheduling.policy == SchedulingPolicy::kIdle &&
+      other->scheduling.policy != SchedulingPolicy::kIdle)
+    return true;
+  return !IsEligible(running.received) || other->due < running.due;
+}
+
+Entity* FairPolicy::Spare(unsigned cpu) {
+  // The one that would wait longest.
+  for (Entity* entity = waiting_.Last(); entity; entity = waiting_.Previous(*entity)) {
+    if (MayRunOn(*entity, cpu)) return entity;
+  }
+  return nullptr;
+}
+
+}  // namespace zrun::hal::sched
