@@ -2,12 +2,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <stdexcept>
 #include <system_error>
+#include <utility>
 
 #include "images/cache.h"
+#include "runtime-cli/qemu_machine.h"
 #include "runtime-cli/run_options.h"
 #include "runtime-cli/supervisor.h"
 #include "runtime-cli/terminal.h"
@@ -59,14 +62,44 @@ std::string MakeCommandLine(const RunOptions& options) {
 
 }  // namespace
 
+namespace {
+
+void OpenStreams(const RunOptions& options, UniqueFd streams[3]) {
+  streams[0] = options.interactive ? OpenNonBlocking(0, O_RDONLY)
+                                   : UniqueFd(open("/dev/null", O_RDONLY | O_CLOEXEC));
+  streams[1] = OpenNonBlocking(1, O_WRONLY);
+  streams[2] = OpenNonBlocking(2, O_WRONLY);
+}
+
+int RunInQemu(RunOptions& options) {
+  if (!options.volumes.empty())
+    throw std::runtime_error("-v: the riscv64 machine cannot share directories");
+  QemuMachineConfig config;
+  config.image = std::move(images::ResolveImage(options.image).fd);
+  config.memory = std::exchange(options.memory, 0);
+  config.records = MakeCommandLine(options);
+  for (const std::string& option : options.kernel_options)
+    AddRecord(config.records, "hal." + option.substr(0, option.find('=')),
+              option.substr(std::min(option.find('=') + 1, option.size())));
+  config.processors = options.processors;
+  config.gdb = options.gdb;
+  config.terminal = options.tty ? 0 : -1;
+  OpenStreams(options, config.streams);
+  QemuMachine machine(std::move(config));
+  std::optional<RawTerminal> raw;
+  if (options.tty) raw.emplace(0);
+  return machine.Run();
+}
+
+}  // namespace
+
 int RunContainer(const RunOptions& given) {
   RunOptions options = given;
-  if (options.platform != "trap")
-    throw std::runtime_error("platform " + options.platform + " is not available");
   if (options.command.empty()) options.command = {"/bin/sh"};
   if (options.hostname.empty()) options.hostname = "zrun";
   if (options.tty && !(isatty(0) && isatty(1)))
     throw std::runtime_error("-t: standard input and output are not a terminal");
+  if (options.platform == "riscv64") return RunInQemu(options);
 
   TrapMachineConfig config;
   config.image = std::move(images::ResolveImage(options.image).fd);
@@ -78,13 +111,7 @@ int RunContainer(const RunOptions& given) {
       throw std::system_error(errno, std::generic_category(), "volume " + volume.source.string());
     config.volumes.push_back({UniqueFd(root), volume.target, volume.read_only});
   }
-  if (options.interactive) {
-    config.streams[0] = OpenNonBlocking(0, O_RDONLY);
-  } else {
-    config.streams[0] = UniqueFd(open("/dev/null", O_RDONLY | O_CLOEXEC));
-  }
-  config.streams[1] = OpenNonBlocking(1, O_WRONLY);
-  config.streams[2] = OpenNonBlocking(2, O_WRONLY);
+  OpenStreams(options, config.streams);
   config.window = PackedWindowSize(options.tty ? 0 : -1);
 
   TrapMachine machine(std::move(config));

@@ -115,7 +115,7 @@ void Run(RunArguments& arguments, std::vector<std::string> words) {
   if (arguments.short_form) {
     options.interactive = true;
     options.tty = options.tty || (isatty(0) && isatty(1));
-    if (!arguments.no_cwd) {
+    if (!arguments.no_cwd && options.platform == "trap") {
       options.volumes.push_back(ShareCurrentDirectory());
       if (options.working_directory.empty())
         options.working_directory = options.volumes.back().target;
@@ -167,8 +167,16 @@ void AddRunCommand(CLI::App& app) {
   run->add_flag("--strace", options.strace, "Trace system calls on standard error");
   run->add_option("--log-level", options.log_level, "error, warning, info or debug")
       ->check(CLI::IsMember({"error", "warning", "info", "debug"}));
-  run->add_option("--platform", options.platform, "The machine: trap")
-      ->check(CLI::IsMember({"trap"}));
+  run->add_option("--platform", options.platform,
+                  "The machine: trap (this host), or riscv64 (emulated by QEMU)")
+      ->check(CLI::IsMember({"trap", "riscv64"}));
+  run->add_option("--cpus", options.processors, "riscv64: how many processors")
+      ->check(CLI::Range(1u, 8u));
+  run->add_option("--kernel-option", options.kernel_options,
+                  "riscv64: NAME=VALUE, such as scheduler=stride")
+      ->allow_extra_args(false)
+      ->take_all();
+  run->add_flag("--gdb", options.gdb, "riscv64: wait for gdb-multiarch on port 1234");
   run->add_flag("--no-cwd", arguments->no_cwd, "Short form: do not share the current directory");
   run->add_flag("--short-form", arguments->short_form)->group("");
   run->callback([arguments, run] { Run(*arguments, run->remaining()); });

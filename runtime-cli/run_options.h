@@ -22,8 +22,11 @@ struct RunOptions {
     bool read_only = false;
   };
   std::vector<Volume> volumes;
-  std::vector<std::string> tmpfs;  // /path[:options]
-  uint64_t memory = 0;             // bytes; 0: no limit
+  std::vector<std::string> tmpfs;           // /path[:options]
+  uint64_t memory = 0;                      // bytes; 0: no limit
+  unsigned processors = 0;                  // of an emulated machine; 0: a default
+  std::vector<std::string> kernel_options;  // NAME=VALUE, for the machine's part of the kernel
+  bool gdb = false;                         // an emulated machine waits for a debugger
   bool interactive = false;
   bool tty = false;
   bool read_only = false;

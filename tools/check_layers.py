@@ -33,7 +33,7 @@ BODIES = {"trap", "riscv64", "fake"}
 CROSSINGS = {
     "runtime-cli": {
         "hal/trap_x86_64/layout.h", "hal/trap_x86_64/boot_record.h", "hal/trap_x86_64/broker_protocol.h",
-        "compat/syscalls.def",
+        "hal/riscv64/layout.h", "hal/riscv64/launcher.h", "compat/syscalls.def",
     },
 }
 # Tests and fuzzers run over the fake machine, and may drive it.

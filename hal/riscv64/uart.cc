@@ -1,7 +1,9 @@
 #include "hal/riscv64/uart.h"
 
 #include "hal/riscv64/device_tree.h"
+#include "hal/riscv64/launcher.h"
 #include "hal/riscv64/machine.h"
+#include "hal/riscv64/streams.h"
 
 // Source: TI PC16550D data sheet.
 namespace zrun::hal {
@@ -34,7 +36,7 @@ void InitConsole() {
   g_registers[kLineControl] = 3;  // 8 bits, no parity
   g_registers[kFifoControl] = 7;  // on, and empty
   // What comes before this mark is the firmware's (the launcher drops it).
-  UartWrite("\x1e");
+  UartWrite({&kSerialMark, 1});
 }
 
 void UartWrite(std::string_view text) {
@@ -47,25 +49,70 @@ void UartWrite(std::string_view text) {
   }
 }
 
+namespace {
+
+// What came in and nobody has read: the port itself holds 16 bytes.
+class Input {
+ public:
+  void Collect() {
+    while (count_ < kSize && (g_registers[kLineStatus] & kDataReady))
+      bytes_[(first_ + count_++) % kSize] = std::byte(g_registers[kData]);
+  }
+  size_t Take(std::span<std::byte> out) {
+    size_t done = 0;
+    for (; done < out.size() && count_ > 0; count_--) {
+      out[done++] = bytes_[first_];
+      first_ = (first_ + 1) % kSize;
+    }
+    return done;
+  }
+  bool empty() const { return count_ == 0; }
+
+ private:
+  static constexpr size_t kSize = 4096;
+  std::byte bytes_[kSize] = {};
+  size_t first_ = 0, count_ = 0;
+};
+constinit Input g_input;  // GUARDED_BY(g_lock)
+
+class Serial final : public Stream {
+ public:
+  Result<size_t> Read(std::span<std::byte> out) override {
+    SpinLocked lock(g_lock);
+    const size_t done = g_input.Take(out);
+    if (done == 0 && !out.empty()) return Errno::kEAGAIN;
+    return done;
+  }
+  Result<size_t> Write(std::span<const std::byte> in) override {
+    UartWrite({reinterpret_cast<const char*>(in.data()), in.size()});
+    return in.size();
+  }
+  StreamReadiness Poll() override {
+    SpinLocked lock(g_lock);
+    return {!g_input.empty(), true, false};
+  }
+  bool IsDrained() override { return true; }
+};
+constinit Serial g_serial;
+
+}  // namespace
+
+Stream& SerialStream() { return g_serial; }
+
 void UartListen(void (*notify)()) {
   if (!g_registers) return;
   g_notify = notify;
   SetInterruptHandler(
       g_interrupt,
       [](void*) {
-        // Until somebody has read, no more.
-        g_registers[kInterruptEnable] = 0;
+        {
+          SpinLocked lock(g_lock);
+          g_input.Collect();
+        }
         g_notify();
       },
       nullptr);
   g_registers[kInterruptEnable] = kReceiveInterrupt;
-}
-
-int UartRead() {
-  if (!g_registers) return -1;
-  if (g_registers[kLineStatus] & kDataReady) return g_registers[kData];
-  g_registers[kInterruptEnable] = kReceiveInterrupt;
-  return -1;
 }
 
 }  // namespace zrun::hal

@@ -9,7 +9,5 @@ namespace zrun::hal {
 void UartWrite(std::string_view text);
 // Interrupts whenever there is input; |notify| runs with interrupts off.
 void UartListen(void (*notify)());
-// A byte, or -1.
-int UartRead();
 
 }  // namespace zrun::hal
