@@ -51,9 +51,19 @@ void InitTimer() {
 }
 
 Nanoseconds TimerNow() { return g_time.ToNanoseconds(ReadCounter()); }
-Nanoseconds MonotonicNow() { return TimerNow(); }
-Nanoseconds RealtimeNow() { return TimerNow() + g_time.realtime_offset; }
-Nanoseconds BoottimeNow() { return TimerNow(); }
+
+// The counter never stops and is not steered, so that most clocks are one.
+Nanoseconds Now(Clock clock) {
+  switch (clock) {
+    case Clock::kRealtime:
+    case Clock::kRealtimeCoarse:
+    case Clock::kTai:
+      return TimerNow() + g_time.realtime_offset;
+    default:
+      return TimerNow();
+  }
+}
+Nanoseconds CoarseClockTick() { return Nanoseconds(kSecond / Nanoseconds(g_time.ticks_per_second)); }
 
 static void SetTimer(uint64_t ticks) {
   if (g_has_sstc) {

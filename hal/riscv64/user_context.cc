@@ -193,6 +193,11 @@ bool LoadVectorState(std::span<const std::byte> image) {
 
 void ResetVectorState() { ReplaceFloats(FloatState{}); }
 
+void ResetForExec() {
+  ResetVectorState();
+  SetThreadPointer(0);
+}
+
 // ---- Copies
 
 size_t CopyFromUser(void* to, vaddr_t from, size_t size) {
