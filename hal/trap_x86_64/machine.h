@@ -39,6 +39,8 @@ struct TrapState {
 class Thread : public TrapState, public ListNode<Thread> {
  public:
   std::atomic<uint32_t> park;  // what it sleeps on: kUnparkedBit, kKickedBit
+  uint32_t spin_misses;        // how often in a row watching |park| before sleeping was in vain
+  uint32_t spin_pause;         // sleeps to go until it is tried again
   int32_t host_pid, host_tid;
   AddressSpace* space;             // owned reference; null for service threads
   std::atomic<uint32_t> touching;  // 1: in a copy to or from guest memory
