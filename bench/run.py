@@ -24,7 +24,8 @@ import time
 
 TOUCH = ["null", "read4k", "write4k", "pread4k", "fstat", "stat", "open_close", "create_unlink", "signal", "segv",
          "mmap_munmap", "mmap_touch", "page_touch"]
-PAIRS = ["pipe_pingpong", "socket_pingpong", "futex_pingpong", "pipe64k"]  # on one processor: two differ too much
+PAIRS = ["pipe_pingpong", "socket_pingpong", "futex_pingpong", "pipe64k"]
+ON_ONE = "_on_one"  # the same on one processor, where partners take turns
 PROCESSES = ["fork", "fork_exec", "vfork_exec", "thread"]
 LOOP = "i=0; while [ $i -lt 1000 ]; do /bin/true; i=$((i+1)); done"
 HELLO = '#include <stdio.h>\nint main(void) { puts("hello"); return 0; }\n'
@@ -49,6 +50,10 @@ ROWS = {
     "socket_pingpong": ("socketpair ping-pong", "ns", ""),
     "futex_pingpong": ("futex ping-pong", "ns", "1.15 x"),
     "pipe64k": ("pipe, 64 KiB", "ns", ""),
+    "pipe_pingpong_on_one": ("pipe ping-pong, one processor", "ns", ""),
+    "socket_pingpong_on_one": ("socketpair ping-pong, one processor", "ns", ""),
+    "futex_pingpong_on_one": ("futex ping-pong, one processor", "ns", ""),
+    "pipe64k_on_one": ("pipe, 64 KiB, one processor", "ns", ""),
     "fork": ("fork+wait", "ns", ""),
     "fork_exec": ("fork+exec+wait", "ns", "1.5 x"),
     "vfork_exec": ("vfork+exec+wait", "ns", ""),
@@ -175,7 +180,7 @@ def measure_zbench(options, environment, tools, names, results, pinned):
     output = run(environment.line([program, "--ms", str(options.ms)] + names), pinned)
     for line in (output or "").splitlines():
         name, value = line.split()
-        keep(results, environment.name, name, float(value))
+        keep(results, environment.name, name + (ON_ONE if pinned else ""), float(value))
 
 
 def measure_command(environment, tools, row, shell_line, times, results):
@@ -354,8 +359,8 @@ def main():
         for number in range(options.rounds):
             for environment in found:
                 print(f"round {number + 1} of {options.rounds}: {environment.name}", file=sys.stderr)
-                for names, pinned in ((TOUCH, False), (PAIRS, True), (PROCESSES, False)):
-                    names = [name for name in names if name in wanted]
+                for names, pinned in ((TOUCH, False), (PAIRS, False), (PAIRS, True), (PROCESSES, False)):
+                    names = [name for name in names if name + (ON_ONE if pinned else "") in wanted]
                     if names:
                         measure_zbench(options, environment, tools, names, results, pinned)
                 if "loop" in wanted:
