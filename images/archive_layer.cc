@@ -178,7 +178,7 @@ class ArchiveReader {
 
   void AddEntry(archive_entry* entry) {
     Timestamp mtime{archive_entry_mtime(entry), uint32_t(archive_entry_mtime_nsec(entry))};
-    if (tree_.ApplyWhiteout(entry_, mtime)) return;
+    if (tree_.LeavesOut(entry_) || tree_.ApplyWhiteout(entry_, mtime)) return;
     if (const char* target = archive_entry_hardlink(entry)) {
       tree_.AddLink(entry_, target, mtime);
       return;

@@ -198,7 +198,7 @@ TEST_F(ResolveTest, ArgumentsOfEveryKind) {
 
 TEST_F(ResolveTest, RecipesCheckTheirFile) {
   EXPECT_TRUE(IsRecipe("alpine"));
-  EXPECT_EQ(AllRecipes().size(), 3u);
+  for (const Recipe& recipe : AllRecipes()) EXPECT_TRUE(IsRecipe(recipe.name));
   Recipe alpine = FindRecipe("alpine");
   const char* variable = getenv("ZRUN_IMAGE_PATH");
   std::string previous = variable != nullptr ? variable : "";

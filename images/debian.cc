@@ -20,7 +20,7 @@ namespace {
 namespace fs = std::filesystem;
 
 // apt with a state of its own, in which nothing is installed; sources and keys are the machine's.
-// See apt.conf(5).
+// Without |architecture|, that is the machine's too. See apt.conf(5).
 std::string AptConfiguration(const fs::path& folder, const std::string& architecture) {
   std::ostringstream text;
   auto set = [&](const char* key, const std::string& value) {
@@ -29,9 +29,11 @@ std::string AptConfiguration(const fs::path& folder, const std::string& architec
   // What the machine has apt do after an update is about its own state.
   text << "#clear APT::Update::Pre-Invoke;\n#clear APT::Update::Post-Invoke;\n"
        << "#clear APT::Update::Post-Invoke-Success;\n";
-  set("APT::Architecture", architecture);
-  text << "#clear APT::Architectures;\n";
-  set("APT::Architectures::", architecture);
+  if (!architecture.empty()) {
+    set("APT::Architecture", architecture);
+    text << "#clear APT::Architectures;\n";
+    set("APT::Architectures::", architecture);
+  }
   set("APT::Install-Recommends", "false");
   set("APT::Install-Suggests", "false");
   set("APT::Get::AllowUnauthenticated", "false");
@@ -60,7 +62,7 @@ std::string Complaints(const fs::path& log) {
   std::string line;
   std::string found;
   while (std::getline(lines, line)) {
-    if (line.starts_with("E: ")) found += "\n  " + line;
+    if (line.starts_with("E: ") || line.starts_with("W: Failed")) found += "\n  " + line;
   }
   return found;
 }
@@ -103,6 +105,7 @@ class IgnoredInterrupts {
   struct sigaction quit_ {};
 };
 
+// Its output goes to |log|, descriptor 3 is |status_pipe|.
 pid_t Spawn(std::vector<std::string> arguments, const fs::path& log, int status_pipe) {
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
@@ -172,14 +175,111 @@ void RunApt(const fs::path& folder, const std::string& title, std::vector<std::s
   }
 }
 
-}  // namespace
-
-fs::path FetchDebianPackages(const Recipe& recipe, const fs::path& folder) {
+void PrepareApt(const fs::path& folder, const std::string& configuration) {
   fs::create_directories(folder / "state/lists/partial");
   fs::create_directories(folder / "archives/partial");
   WriteFileAtomically(folder / "status", "");
-  WriteFileAtomically(folder / "apt.conf", AptConfiguration(folder, recipe.architecture));
-  RunApt(folder, "reading package lists", {"update"});
+  WriteFileAtomically(folder / "apt.conf", configuration);
+}
+
+struct Repository {
+  std::string uri;
+  std::string keys;  // its Signed-By field as in sources.list(5), with the line's end; may be empty
+};
+
+// The Signed-By of the repository in a file of apt's sources, in either of their two formats.
+std::string KeysOf(const fs::path& sources, const std::string& uri) {
+  std::istringstream lines(ReadFile(sources));
+  std::string line, keys;
+  bool is_found = false, in_keys = false;
+  while (std::getline(lines, line)) {
+    if (sources.extension() == ".list") {
+      size_t start = line.find("signed-by=");
+      if (line.starts_with('#') || line.find(uri) == line.npos || start == line.npos) continue;
+      start += strlen("signed-by=");
+      return "Signed-By: " + line.substr(start, line.find_first_of(" ]", start) - start) + '\n';
+    }
+    if (line.empty()) {  // the paragraph's end
+      if (is_found) break;
+      keys.clear();
+    }
+    if (line.starts_with('#')) continue;
+    in_keys = line.starts_with("Signed-By:") || (in_keys && line.starts_with(' '));
+    if (in_keys) keys += line + '\n';
+    is_found = is_found || (line.starts_with("URIs:") && line.find(uri) != line.npos);
+  }
+  return is_found ? keys : "";
+}
+
+// Where the machine gets Debian's own packages from: which of its sources that are, the
+// repositories tell themselves.
+Repository FindDebian(const fs::path& folder) {
+  PrepareApt(folder, AptConfiguration(folder, ""));
+  RunApt(folder, "reading the machine's package lists", {"update"});
+  const std::string complaints = Complaints(folder / "log");
+  WriteFileAtomically(folder / "log", "");
+  RunApt(folder, "looking for Debian",
+         {"indextargets", "--format", "$(SOURCESENTRY) $(REPO_URI)", "Created-By: Packages",
+          "Origin: Debian", "Label: Debian", "Component: main"});
+  std::istringstream found(ReadFile(folder / "log"));
+  std::string entry, uri;
+  if (!(found >> entry >> uri)) {
+    throw ImageError(
+        "none of this machine's package sources (sources.list(5)) is Debian's and can be read" +
+        complaints);
+  }
+  entry.erase(std::min(entry.rfind(':'), entry.size()));  // the entry's number in its file
+  if (uri.ends_with('/')) uri.pop_back();
+  return {uri, KeysOf(entry, uri)};
+}
+
+bool HasPackageList(const fs::path& folder, const std::string& architecture) {
+  for (const auto& entry : fs::directory_iterator(folder / "state/lists")) {
+    const std::string name = entry.path().filename().string();
+    if (name.find("_binary-" + architecture + "_Packages") != name.npos) return true;
+  }
+  return false;
+}
+
+// Has apt know the packages of |recipe|'s suite and of no other. Mirror, keys and whatever else
+// says how to get there are the machine's.
+void ReadOtherSuite(const Recipe& recipe, const fs::path& folder) {
+  const Repository debian = FindDebian(folder / "machine");
+  const fs::path sources = folder / "recipe.sources";
+  WriteFileAtomically(sources, "Types: deb\nURIs: " + debian.uri + "\nSuites: " + recipe.suite +
+                                   "\nComponents: main\n" + debian.keys);
+  // Pins and the default release are about the machine's own suite.
+  PrepareApt(folder, AptConfiguration(folder, recipe.architecture) + "Dir::Etc::sourcelist \"" +
+                         sources.string() +
+                         "\";\n"
+                         "Dir::Etc::sourceparts \"/dev/null\";\n"
+                         "Dir::Etc::preferences \"/dev/null\";\n"
+                         "Dir::Etc::preferencesparts \"/dev/null\";\n"
+                         "APT::Default-Release \"\";\n"
+                         "APT::Update::Error-Mode \"any\";\n");
+  std::string complaints;
+  try {
+    RunApt(folder, "reading package lists", {"update"});
+    // For apt that is no error.
+    if (!HasPackageList(folder, recipe.architecture)) complaints = " there is none";
+  } catch (const ImageError& error) {
+    complaints = std::string(" ") + error.what();
+  }
+  if (!complaints.empty()) {
+    throw ImageError("cannot read the list of Debian " + recipe.suite + "'s packages for " +
+                     recipe.architecture + " at " + debian.uri + ':' + complaints);
+  }
+}
+
+}  // namespace
+
+fs::path FetchDebianPackages(const Recipe& recipe, const fs::path& folder) {
+  if (recipe.suite.empty()) {
+    PrepareApt(folder, AptConfiguration(folder, recipe.architecture));
+    RunApt(folder, "reading package lists", {"update"});
+  } else {
+    ReadOtherSuite(recipe, folder);
+  }
   std::vector<std::string> install{"install", "--yes", "--download-only"};
   install.insert(install.end(), recipe.packages.begin(), recipe.packages.end());
   RunApt(folder, "fetching packages", std::move(install));

@@ -52,7 +52,7 @@ void PackLayers(const std::vector<std::filesystem::path>& layers,
     on_read = [&](uint64_t bytes) { options.progress(done += bytes, total); };
   }
   ErofsWriter writer(output);
-  Tree tree(writer, options.keep_directory_symlinks);
+  Tree tree(writer, options.keep_directory_symlinks, options.leave_out);
   AddAll(tree, writer, options.before, options.additions_mtime);
   for (const auto& layer : layers) AddLayer(tree, writer, layer, on_read);
   AddAll(tree, writer, options.after, options.additions_mtime);

@@ -28,6 +28,8 @@ struct PackOptions {
   std::function<void(uint64_t done, uint64_t total)> progress;
   // An entry for a directory leaves a symbolic link to a directory in its place, as dpkg does.
   bool keep_directory_symlinks = false;
+  // Files and directories of archives that do not get into the image.
+  std::vector<std::string> leave_out;
   // Below and above the layers.
   std::vector<Addition> before;
   std::vector<Addition> after;

@@ -232,6 +232,20 @@ TEST_F(PackTest, PackagesFollowTheMergedUsr) {
   EXPECT_EQ(ReadText(tree / "etc/copy"), "shell");
 }
 
+TEST_F(PackTest, WhatIsLeftOutIsNotThere) {
+  fs::path layer = Tar("1.tar", TarBuilder()
+                                    .Directory("./doc/")
+                                    .File("./doc/a", "text")
+                                    .File("./document", "text")
+                                    .File("bin/large", "program"));
+  PackOptions options;
+  options.leave_out = {"doc", "bin/large"};
+  fs::path tree = PackAndExtract({layer}, options);
+  EXPECT_FALSE(fs::exists(tree / "doc"));
+  EXPECT_FALSE(fs::exists(tree / "bin/large"));
+  EXPECT_EQ(ReadText(tree / "document"), "text");
+}
+
 TEST_F(PackTest, ADebianPackageIsALayer) {
   TarBuilder data;
   data.Directory("./").Directory("./usr").File("./usr/f", "deb");

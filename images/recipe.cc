@@ -64,6 +64,7 @@ Recipe Parse(const EmbeddedRecipe& embedded) {
   recipe.tag = TagOf(embedded.text);
   recipe.description = text.at("description");
   recipe.options.keep_directory_symlinks = text.value("keep_directory_symlinks", false);
+  recipe.options.leave_out = text.value("leave_out", std::vector<std::string>{});
   recipe.options.additions_mtime = text.value("mtime", int64_t{0});
   recipe.options.before = ParseAdditions(text, "before");
   recipe.options.after = ParseAdditions(text, "after");
@@ -75,6 +76,7 @@ Recipe Parse(const EmbeddedRecipe& embedded) {
   } else {
     const json& debian = text.at("debian");
     recipe.architecture = debian.at("architecture");
+    recipe.suite = debian.value("suite", "");
     recipe.expected_package = debian.at("expected_package");
     recipe.packages = debian.at("packages");
   }
@@ -148,7 +150,7 @@ ResolvedImage Pack(Cache& cache, const Recipe& recipe, const std::vector<fs::pat
   ProgressBar bar("packing " + recipe.name);
   PackOptions options = recipe.options;
   options.progress = [&](uint64_t done, uint64_t total) { bar.Show(done, total); };
-  bool is_plain = options.before.empty() && options.after.empty();
+  bool is_plain = options.before.empty() && options.after.empty() && options.leave_out.empty();
   return cache.Pack(layers, options, is_plain ? "" : recipe.tag);
 }
 

@@ -23,6 +23,7 @@ struct Recipe {
   std::string sha256;
   // ...or Debian packages, with all that they depend on.
   std::string architecture;
+  std::string suite;  // another release of Debian than the machine's sources name; empty: theirs
   std::string expected_package;  // the beginning of a file name, which tells the right release
   std::vector<std::string> packages;
 };

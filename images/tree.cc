@@ -57,8 +57,10 @@ void CopyAttributes(const Inode& from, Inode& to) {
 
 }  // namespace
 
-Tree::Tree(ErofsWriter& writer, bool keep_directory_symlinks)
-    : writer_(writer), keep_directory_symlinks_(keep_directory_symlinks) {
+Tree::Tree(ErofsWriter& writer, bool keep_directory_symlinks, std::vector<std::string> leave_out)
+    : writer_(writer),
+      keep_directory_symlinks_(keep_directory_symlinks),
+      leave_out_(std::move(leave_out)) {
   root_.inode = MakeDirectory({});
   root_.inode->parent = root_.inode.get();
 }
@@ -214,6 +216,13 @@ bool Tree::ApplyWhiteout(std::string_view path, Timestamp mtime) {
     RemoveLowerLayers(*it->second.inode);
   }
   return true;
+}
+
+bool Tree::LeavesOut(std::string_view path) const {
+  if (path.starts_with("./")) path.remove_prefix(2);
+  return std::ranges::any_of(leave_out_, [&](const std::string& out) {
+    return path.starts_with(out) && (path.size() == out.size() || path[out.size()] == '/');
+  });
 }
 
 std::shared_ptr<Inode> Tree::Find(std::string_view path) {

@@ -17,7 +17,7 @@ class Tree {
  public:
   // With |keep_directory_symlinks|, an entry for a directory leaves a link to a directory in its
   // place, as dpkg does: packages that ship /bin/x then land in a merged /usr.
-  Tree(ErofsWriter& writer, bool keep_directory_symlinks);
+  Tree(ErofsWriter& writer, bool keep_directory_symlinks, std::vector<std::string> leave_out = {});
 
   Inode& root() { return *root_.inode; }
 
@@ -31,6 +31,8 @@ class Tree {
   void AddLink(std::string_view path, std::string_view target, Timestamp mtime);
   // If |path| names a whiteout, applies it and returns true.
   bool ApplyWhiteout(std::string_view path, Timestamp mtime);
+  // Whether |path| is, or lies in, what is to be left out.
+  bool LeavesOut(std::string_view path) const;
 
   std::shared_ptr<Inode> Find(std::string_view path);
 
@@ -44,6 +46,7 @@ class Tree {
 
   ErofsWriter& writer_;
   bool keep_directory_symlinks_;
+  std::vector<std::string> leave_out_;
   Inode::Name root_;
   int layer_ = 0;
 };
