@@ -132,14 +132,12 @@ void Task::StopHere() {
     AnnounceStopped(group);
     group_->signal_lock.Lock();
   }
-  state.store('T', std::memory_order_relaxed);
   while (group_->stop_signal != 0 && !MustExit()) {
     group_->signal_lock.Unlock();
     hal::Park(hal::Deadline::Never(), hal::Interruptible::kYes);
     hal::ClearKick();
     group_->signal_lock.Lock();
   }
-  state.store('R', std::memory_order_relaxed);
   RecomputePending();
 }
 
