@@ -166,6 +166,8 @@ Result<void> TaskBuilder::Assemble(Task& parent, const CloneRequest& request, Pa
   task.rt_priority.store(reset ? 0 : parent.rt_priority.load());
   task.nice.store(reset && nice < 0 ? 0 : nice);
   task.affinity.store(parent.affinity.load());
+  // The machine copies the parent's, which may not have followed yet.
+  if (parent.attention_.load() & Task::kAttendAffinity) task.Demand(Task::kAttendAffinity);
   task.timer_slack.store(parent.timer_slack.load());
   task.io_priority.store(parent.io_priority.load());
   task.personality.store(parent.personality.load());
@@ -201,7 +203,6 @@ Result<void> TaskBuilder::Link(Task& parent, const CloneRequest& request, Parts&
     group.parent = sibling ? from.parent : &from;
     group.parent_tid = sibling ? from.parent_tid : parent.tid();
     group.exit_signal = sibling ? from.exit_signal : request.exit_signal;
-    group.has_subreaper = from.has_subreaper || from.subreaper;
     group.real_uid = parent.credentials()->uid;
     group.process_group = from.process_group;
     group.process_group->members.PushBack(group);
@@ -225,7 +226,7 @@ void TaskBuilder::Unlink(Parts& parts) {
   ThreadGroup& group = *parts.group;
   Task& task = *parts.task;
   MutexLock lock(Kernel::Get().lock());
-  task.memory_context_->users.fetch_sub(1);
+  task.memory_context_->RemoveUser();
   if (task.account) task.account->tasks.fetch_sub(1);
   kernel.threads.fetch_sub(1);
   bool whole;

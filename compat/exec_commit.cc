@@ -125,7 +125,7 @@ Result<void> ExecPlan::EnterMemory(Task& task, OwnPtr<ExecPlan>& self) {
   }
   RefPtr<VforkGate> gate = std::move(task.vfork_gate_);
   if (!shared) {
-    old->users.fetch_sub(1);
+    old->RemoveUser();
     context = nullptr;
     old = nullptr;
     TRY(region->Clear());
@@ -138,12 +138,12 @@ Result<void> ExecPlan::EnterMemory(Task& task, OwnPtr<ExecPlan>& self) {
   RefPtr<VmAddressRegion> old_region = task.process().ReplaceRegion(region);
   task.exec_plan_ = std::move(self);
   if (auto moved = task.MoveTo(space); !moved.ok()) {
-    old->users.fetch_sub(1);
+    old->RemoveUser();
     if (gate) gate->Open();
     return moved.error();
   }
   // From here on the task belongs to its other thread.
-  old->users.fetch_sub(1);
+  old->RemoveUser();
   if (gate) gate->Open();
   return kThreadMoved;
 }

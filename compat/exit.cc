@@ -4,6 +4,7 @@
 #include "compat/pidfd.h"
 #include "compat/posix_timers.h"
 #include "compat/signal_send.h"
+#include "compat/sysv_ipc.h"
 #include "hal/devices.h"
 #include "vfs/tty/console.h"
 #include "vfs/tty/job_control.h"
@@ -98,10 +99,8 @@ void SendParentDeathSignals(ThreadGroup& child, int32_t sender_pid, uint32_t uid
 
 ThreadGroup* FindReaper(ThreadGroup& dead) REQUIRES(Kernel::Get().lock()) {
   ThreadGroup* init = Kernel::Get().init();
-  if (dead.has_subreaper) {
-    for (ThreadGroup* group = dead.parent; group && group != init; group = group->parent)
-      if (group->subreaper && !group->is_zombie && group->thread_count() > 0) return group;
-  }
+  for (ThreadGroup* group = dead.parent; group && group != init; group = group->parent)
+    if (group->subreaper && !group->is_zombie && group->thread_count() > 0) return group;
   return init;
 }
 
@@ -168,7 +167,10 @@ void Exit::Run(Task& task) {
           other.Demand(Task::kAttendSignal);
     }
   }
-  if (last) group.timers().DeleteAll();
+  if (last) {
+    group.timers().DeleteAll();
+    if (group.undoes_semaphores.load()) UndoSemaphores(group);
+  }
   ReleaseUserLocks(task);
   ReleasePiWaiters(task, true);
   ReleaseMemory(task);
@@ -256,7 +258,7 @@ void Exit::ReleaseMemory(Task& task) {
     task.memory_context_ = nullptr;
   }
   if (!context) return;
-  context->users.fetch_sub(1);
+  context->RemoveUser();
   context = nullptr;
   // The process's own reference goes with Process::Terminate or ReplaceRegion.
   task.region_ = nullptr;
@@ -268,7 +270,7 @@ void WaitForVfork(Task& parent, VforkGate& gate) {
   // Only the end of the parent itself cuts it short.
   while (!gate.done.load(std::memory_order_acquire) && !parent.MustExit()) {
     if (hal::Park(hal::Deadline::Never(), hal::Interruptible::kYes) == hal::ParkOutcome::kKicked)
-      hal::ClearKick();
+      parent.AnswerKick();
   }
   parent.state.store('R', std::memory_order_relaxed);
   MutexLock lock(gate.lock);

@@ -49,4 +49,49 @@ void MemoryContext::SetExecutable(RefPtr<vfs::FileDescription> file) {
   }
 }
 
+Result<void> MemoryContext::AddErrand(MemoryErrand& errand) {
+  MutexLock lock(lock_);
+  if (users.load() == 0) return Errno::kESRCH;
+  errands_.PushBack(errand);
+  return {};
+}
+
+bool MemoryContext::IsOver(MemoryErrand& errand, bool& refused) {
+  MutexLock lock(lock_);
+  refused = errand.state_ == MemoryErrand::State::kRefused;
+  return refused || errand.state_ == MemoryErrand::State::kDone;
+}
+
+void MemoryContext::WithdrawErrand(MemoryErrand& errand) {
+  MutexLock lock(lock_);
+  if (errand.state_ != MemoryErrand::State::kWaiting) return;
+  errands_.Remove(errand);
+  errand.state_ = MemoryErrand::State::kRefused;
+}
+
+void MemoryContext::RunErrands() {
+  for (;;) {
+    MemoryErrand* errand;
+    {
+      MutexLock lock(lock_);
+      errand = errands_.PopFront();
+      if (!errand) return;
+      errand->state_ = MemoryErrand::State::kRunning;
+    }
+    errand->Run(*region_);
+    MutexLock lock(lock_);
+    errand->state_ = MemoryErrand::State::kDone;
+    hal::Unpark(errand->waiter_);
+  }
+}
+
+void MemoryContext::RemoveUser() {
+  if (users.fetch_sub(1) != 1) return;
+  MutexLock lock(lock_);
+  while (MemoryErrand* const errand = errands_.PopFront()) {
+    errand->state_ = MemoryErrand::State::kRefused;
+    hal::Unpark(errand->waiter_);
+  }
+}
+
 }  // namespace zrun::compat

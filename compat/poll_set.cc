@@ -17,7 +17,7 @@ Result<void> PollSet::Add(Task& task, Fd fd, uint32_t events) {
   if (!(events & kPollError)) wanted &= ~Signals::kError;
   if (!(events & kPollHangUp)) wanted &= ~Signals::kPeerClosed;
   TRY(items_.PushBack({file.get(), wanted, Signals::kNone}));
-  Handle keeps_open(file, Rights::kNone);
+  Handle keeps_open = Handle::IfOpen(*file);
   return entries_.PushBack({std::move(file), std::move(keeps_open), events, 0});
 }
 

@@ -1,5 +1,6 @@
 #include "compat/proc_source.h"
 
+#include "compat/sysv_ipc.h"
 #include "compat/task.h"
 #include "vfs/namei.h"
 #include "vfs/tty/job_control.h"
@@ -87,6 +88,8 @@ void FillSignals(ThreadGroup& group, Task* task, ProcFacts& facts) {
   facts.pending = task->signal_state().queue.pending().bits();
   facts.blocked = task->signal_state().mask.bits();
   if (group.is_stopped && facts.state != 'Z') facts.state = 'T';
+  // It has been continued and has not yet come round to it.
+  if (!group.is_stopped && group.stop_signal == 0 && facts.state == 'T') facts.state = 'R';
 }
 
 void FillUsage(const Usage& usage, ProcFacts& facts) {
@@ -328,6 +331,16 @@ class KernelProcSource final : public vfs::ProcSource {
   }
 
   std::string_view Release() override { return Kernel::kRelease; }
+  void ShowIpc(vfs::ProcIpc which, TextSink& out) override {
+    switch (which) {
+      case vfs::ProcIpc::kSharedMemory:
+        return ShowSharedMemory(out);
+      case vfs::ProcIpc::kSemaphores:
+        return ShowSemaphores(out);
+      case vfs::ProcIpc::kMessageQueues:
+        return ShowMessageQueues(out);
+    }
+  }
 
  private:
   // The reader's own: as it is now, for programs change their titles in place.

@@ -30,6 +30,8 @@ void Task::Continue() {
   OwnPtr<ExecPlan> plan = std::move(exec_plan_);
   plan->Finish(*this);
   plan.reset();
+  // Its machine thread is a new one, of nobody's making.
+  if (affinity.load() != hal::AllowedCpus()) Demand(kAttendAffinity);
   Loop();
 }
 
@@ -154,6 +156,16 @@ bool Task::Attend() {
     if (wanted & kAttendClock) {
       attention_.fetch_and(~kAttendClock, std::memory_order_acq_rel);
       group_->timers().CheckCpuTimers(*group_);
+      continue;
+    }
+    if (wanted & kAttendMemory) {
+      AnswerKick();
+      continue;
+    }
+    if (wanted & kAttendAffinity) {
+      attention_.fetch_and(~kAttendAffinity, std::memory_order_acq_rel);
+      // What the machine refuses now it refused the one who asked, or has changed since.
+      static_cast<void>(hal::SetAffinity(affinity.load()));
       continue;
     }
     DeliverSignals();

@@ -135,7 +135,7 @@ void Task::StopHere() {
   while (group_->stop_signal != 0 && !MustExit()) {
     group_->signal_lock.Unlock();
     hal::Park(hal::Deadline::Never(), hal::Interruptible::kYes);
-    hal::ClearKick();
+    AnswerKick();
     group_->signal_lock.Lock();
   }
   RecomputePending();

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "compat/abi/file.h"
+#include "compat/abi/ipc.h"
 #include "compat/abi/process.h"
 #include "compat/abi/socket.h"
 #include "compat/abi/types.h"

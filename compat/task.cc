@@ -98,7 +98,7 @@ Result<uint64_t> Task::InstallFile(RefPtr<vfs::FileDescription> file, bool close
 // which is set before the kick.
 Result<Signals> Task::WaitFor(KernelObject& object, Signals wanted, hal::Deadline deadline) {
   // An open file stays open while a call sleeps on it, also when its last descriptor is closed.
-  const Handle keeps_open(RefPtr<KernelObject>(&object), Rights::kNone);
+  const Handle keeps_open = Handle::IfOpen(object);
   for (;;) {
     if (HasPendingSignal()) return Errno::kRestartSys;
     state.store('S', std::memory_order_relaxed);
@@ -106,7 +106,7 @@ Result<Signals> Task::WaitFor(KernelObject& object, Signals wanted, hal::Deadlin
     auto waited = WaitOne(object, wanted, deadline);
     state.store('R', std::memory_order_relaxed);
     if (waited.ok() || waited.error() != Errno::kEINTR) return waited;
-    hal::ClearKick();
+    AnswerKick();
   }
 }
 
@@ -120,7 +120,7 @@ Result<size_t> Task::WaitForMany(std::span<WaitItem> items, hal::Deadline deadli
     if (waited.ok()) return waited;
     if (waited.error() == Errno::kETIMEDOUT) return size_t{0};
     if (waited.error() != Errno::kEINTR) return waited;
-    hal::ClearKick();
+    AnswerKick();
   }
 }
 
@@ -138,7 +138,7 @@ Result<void> Task::Sleep(hal::Deadline deadline) {
         outcome = Errno::kETIMEDOUT;
         break;
       case hal::ParkOutcome::kKicked:
-        hal::ClearKick();
+        AnswerKick();
         break;
       case hal::ParkOutcome::kUnparked:
         break;
@@ -155,8 +155,15 @@ Task::Pause Task::ParkFor(hal::Deadline deadline) {
   const hal::ParkOutcome outcome = hal::Park(deadline, hal::Interruptible::kYes);
   state.store('R', std::memory_order_relaxed);
   if (outcome == hal::ParkOutcome::kTimedOut) return Pause::kTimedOut;
-  if (outcome == hal::ParkOutcome::kKicked) hal::ClearKick();
+  if (outcome == hal::ParkOutcome::kKicked) AnswerKick();
   return Pause::kAwake;
+}
+
+void Task::AnswerKick() {
+  hal::ClearKick();
+  if (!(attention_.load(std::memory_order_acquire) & kAttendMemory)) return;
+  attention_.fetch_and(~kAttendMemory, std::memory_order_acq_rel);
+  if (memory_context_) memory_context_->RunErrands();
 }
 
 Errno Task::RestartWith(SyscallResult (*resume)(Task&, const RestartState&),

@@ -88,7 +88,7 @@ class Task final : public Thread, public ListNode<TaskListTag> {
   Pause ParkFor(hal::Deadline deadline);
   // A signal is waiting to be delivered, or the task must end: blocking calls give up.
   bool HasPendingSignal() {
-    return (attention_.load(std::memory_order_acquire) & ~kAttendClock) != 0;
+    return (attention_.load(std::memory_order_acquire) & ~kAttendQuietly) != 0;
   }
   bool MustExit() const { return attention_.load(std::memory_order_acquire) & kAttendExit; }
   // Remembers how to go on; return its result from the system call.
@@ -116,8 +116,10 @@ class Task final : public Thread, public ListNode<TaskListTag> {
   // ---- What makes the run loop stop on its way to the guest. Any thread may set bits; it must
   // Kick() too.
   static constexpr uint32_t kAttendSignal = 1, kAttendExit = 2, kAttendStop = 4;
-  // CPU timers want to be looked at; no reason to give up a wait.
-  static constexpr uint32_t kAttendClock = 8;
+  // No reasons to give up a wait: CPU timers want to be looked at, the thread has another affinity,
+  // another process wants something of this one's memory.
+  static constexpr uint32_t kAttendClock = 8, kAttendAffinity = 16, kAttendMemory = 32;
+  static constexpr uint32_t kAttendQuietly = kAttendClock | kAttendAffinity | kAttendMemory;
   void Demand(uint32_t bits) {
     attention_.fetch_or(bits, std::memory_order_acq_rel);
     Kick();
@@ -131,6 +133,8 @@ class Task final : public Thread, public ListNode<TaskListTag> {
       REQUIRES(group_->signal_lock);
   // A fault of the guest's own instruction: reaches it though blocked or ignored.
   void ForceSignal(const SigInfo& info);
+  // A sleep was cut short by a kick: does what cannot wait until the task is on its way out.
+  void AnswerKick();
   // exit(2): this thread ends when the call returns. |status| as wait4 gives it.
   void End(int status) {
     exit_status_ = status;
@@ -153,7 +157,7 @@ class Task final : public Thread, public ListNode<TaskListTag> {
   std::atomic<int> policy{0};  // SCHED_*
   std::atomic<int> rt_priority{0};
   std::atomic<bool> reset_on_fork{false};
-  std::atomic<uint64_t> affinity{~uint64_t{0}};  // of the first 64 processors
+  std::atomic<uint64_t> affinity{hal::AllowedCpus()};  // of the first 64 processors
   std::atomic<uint64_t> timer_slack{50'000};
   std::atomic<int> io_priority{0};
   std::atomic<uint32_t> personality{0};

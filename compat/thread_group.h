@@ -108,7 +108,6 @@ class ThreadGroup final : public RefCounted<ThreadGroup>,
   bool reaps_by_itself = false;  // the kernel's own pid 1: its children leave no zombies
   bool has_execed = false;       // setpgid(2): EACCES for the parent then
   bool subreaper = false;        // PR_SET_CHILD_SUBREAPER
-  bool has_subreaper = false;    // an ancestor is one
   uint32_t real_uid = 0;         // of the last thread, kept for wait's siginfo
   WaitQueue child_waiters;       // our threads in wait4
   // What the zombie leaves.
@@ -141,6 +140,7 @@ class ThreadGroup final : public RefCounted<ThreadGroup>,
   Usage dead_usage GUARDED_BY(signal_lock);  // of threads that have ended
 
   // Default-action signals do not harm it unless the launcher sent them (pid 1; signal(7)).
+  std::atomic<bool> undoes_semaphores{false};  // has used SEM_UNDO
   std::atomic<bool> unkillable{false};
   std::atomic<int> oom_score_adj{0};
   // TIOCNOTTY: its session's terminal is not its own any more. setsid(2) starts anew.

@@ -31,6 +31,14 @@ void SetThreadSlot(Thread& thread, void* value);
 // The kernel's identity of a processor the caller runs on, for getcpu and statistics.
 unsigned CurrentCpu();
 unsigned CpuCount();
+// The processors (of the first 64) that the container may use.
+uint64_t AllowedCpus();
+// Lets the caller run on |cpus| only, at once. Threads that it makes inherit that. EINVAL.
+Result<void> SetAffinity(uint64_t cpus);
+// Returns when every thread that runs in the caller's address space (|everywhere|: in any) has
+// passed a full memory barrier.
+enum class BarrierScope : bool { kAddressSpace, kEverywhere };
+Result<void> MemoryBarrier(BarrierScope scope);
 
 // How a thread is scheduled (sched(7)), on machines that do it themselves; where a host does
 // (trap), its own rules hold. A new thread has its creator's.

@@ -7,6 +7,16 @@ Handle::Handle(RefPtr<KernelObject> object, Rights rights)
   if (object_) object_->handle_count_.fetch_add(1, std::memory_order_relaxed);
 }
 
+Handle Handle::IfOpen(KernelObject& object) {
+  Handle handle;
+  uint32_t count = object.handle_count_.load(std::memory_order_relaxed);
+  do {
+    if (count == 0) return handle;
+  } while (!object.handle_count_.compare_exchange_weak(count, count + 1));
+  handle.object_ = RefPtr<KernelObject>(&object);
+  return handle;
+}
+
 Handle::Handle(Handle&& other)
     : object_(std::move(other.object_)), rights_(std::exchange(other.rights_, Rights::kNone)) {}
 

@@ -32,6 +32,9 @@ class Handle {
  public:
   Handle() = default;
   Handle(RefPtr<KernelObject> object, Rights rights);
+  // One more, without rights, for an object that has handles; empty for one that has none (any
+  // more): its last handle goes only once.
+  static Handle IfOpen(KernelObject& object);
   Handle(Handle&& other);
   Handle& operator=(Handle&& other);
   ~Handle();

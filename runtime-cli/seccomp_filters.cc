@@ -103,6 +103,9 @@ std::vector<hal::FilterInstruction> MakeHostCallFilter(uint32_t cookie) {
   filter.Allow(SCMP_SYS(clone), SCMP_A0(SCMP_CMP_MASKED_EQ, kForbiddenClone, 0), sixth);
   filter.Allow(SCMP_SYS(tgkill), SCMP_A2(SCMP_CMP_EQ, ZRUN_KICK_SIGNAL), sixth);
   filter.Allow(SCMP_SYS(prctl), SCMP_A0(SCMP_CMP_EQ, PR_SET_PDEATHSIG), sixth);
+  // A thread's own place only; barriers that interrupt nobody but the caller's own threads or wait.
+  filter.Allow(SCMP_SYS(sched_setaffinity), SCMP_A0(SCMP_CMP_EQ, 0), sixth);
+  filter.Allow(SCMP_SYS(membarrier), SCMP_A1(SCMP_CMP_EQ, 0), sixth);
   filter.Allow(SCMP_SYS(mmap), SCMP_A4(SCMP_CMP_MASKED_EQ, kHigh, high_cookie));
   filter.Allow(SCMP_SYS(futex), SCMP_A5(SCMP_CMP_MASKED_EQ, kHigh, high_cookie));
   filter.Allow(SCMP_SYS(sendto), SCMP_A4(SCMP_CMP_EQ, 0),

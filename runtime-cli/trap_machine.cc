@@ -218,6 +218,10 @@ void TrapMachine::FillBootRecord() {
   Check(clock_getres(CLOCK_MONOTONIC_COARSE, &tick), "clock_getres");
   boot.coarse_clock_tick = tick.tv_nsec;
   boot.cpu_count = uint32_t(std::max(1L, sysconf(_SC_NPROCESSORS_ONLN)));
+  cpu_set_t allowed;
+  Check(sched_getaffinity(0, sizeof allowed, &allowed), "sched_getaffinity");
+  for (int cpu = 0; cpu < 64; cpu++)
+    if (CPU_ISSET(cpu, &allowed)) boot.allowed_cpus |= uint64_t{1} << cpu;
   if (config_.volumes.size() > hal::kMaxVolumes) throw std::runtime_error("too many volumes");
   for (auto& volume : config_.volumes) {
     const int root = volume.root.get();

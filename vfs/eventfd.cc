@@ -1,5 +1,7 @@
 #include "vfs/eventfd.h"
 
+#include <algorithm>
+
 #include "vfs/anonymous.h"
 
 namespace zrun::vfs {
@@ -13,6 +15,8 @@ class EventFd final : public FileDescription {
         semaphore_(semaphore),
         count_(count) {}
   Kind kind() const override { return Kind::kEventFd; }
+  // kWritable says that one fits; a larger value waits until something was read.
+  Signals write_signals() const override { return Signals::kUser; }
 
   Result<size_t> Read(DataSink& sink) override {
     if (sink.remaining() < sizeof(uint64_t)) return Errno::kEINVAL;
@@ -23,6 +27,7 @@ class EventFd final : public FileDescription {
     if (done < sizeof(value)) return Errno::kEFAULT;
     count_ -= value;
     Refresh(Signals::kWritable);
+    UpdateSignals(Signals::kNone, Signals::kUser);
     return done;
   }
   Result<size_t> Write(DataSource& source) override {
@@ -32,10 +37,17 @@ class EventFd final : public FileDescription {
     const auto bytes = std::as_writable_bytes(std::span(&value, 1));
     if (TRY(source.Peek(bytes)) < sizeof(value)) return Errno::kEFAULT;
     if (value == UINT64_MAX) return Errno::kEINVAL;
-    if (UINT64_MAX - 1 - count_ < value) return Errno::kEAGAIN;
+    if (UINT64_MAX - 1 - count_ < value) {
+      // Others may be on their way to write less.
+      least_refused_ = std::min(least_refused_, value);
+      if (UINT64_MAX - 1 - count_ < least_refused_) UpdateSignals(Signals::kUser, Signals::kNone);
+      return Errno::kEAGAIN;
+    }
     if (TRY(source.Take(bytes)) < sizeof(value)) return Errno::kEFAULT;
-    if (UINT64_MAX - 1 - count_ < value) return Errno::kEAGAIN;  // changed by another thread
+    // Another thread may have changed it.
+    if (UINT64_MAX - 1 - count_ < value) return Errno::kEAGAIN;
     count_ += value;
+    least_refused_ = UINT64_MAX;
     Refresh(Signals::kReadable);
     return sizeof(value);
   }
@@ -54,6 +66,7 @@ class EventFd final : public FileDescription {
   const bool semaphore_;
   Mutex lock_{LockRank::kFile};
   uint64_t count_ GUARDED_BY(lock_);
+  uint64_t least_refused_ GUARDED_BY(lock_) = UINT64_MAX;  // by writes since the last that fitted
 };
 
 }  // namespace

@@ -30,6 +30,7 @@ class FileDescription : public KernelObject {
     kSignalFd,
     kPidFd,
     kInotify,
+    kSharedMemory,
     kOther
   };
   ~FileDescription() override;
@@ -106,8 +107,9 @@ class FileDescription : public KernelObject {
   // The rights of a handle to it: from the access mode.
   Rights default_rights() const;
 
-  // fcntl(F_SETOWN, F_SETSIG): recorded for SIGIO; the personality reads them.
+  // fcntl(F_SETOWN, F_SETSIG): recorded for SIGIO, with who said so; the personality reads them.
   std::atomic<int32_t> owner_id{0};
+  std::atomic<uint32_t> owner_uid{0}, owner_euid{0};
   std::atomic<int32_t> owner_signal{0};
   std::atomic<int32_t> owner_type{0};
 

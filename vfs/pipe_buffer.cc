@@ -1,14 +1,17 @@
 #include "vfs/pipe_buffer.h"
 
+#include "objects/vm/page_allocator.h"
+
 namespace zrun::vfs {
 
 Result<RefPtr<PipePage>> PipePage::Create() {
-  void* data = ::operator new(kSize, std::nothrow);
-  if (!data) return Errno::kENOMEM;
-  auto page = MakeRef<PipePage>(static_cast<std::byte*>(data));
-  if (!page.ok()) ::operator delete(data);
+  const auto run = TRY(RamFrames().AllocateRun(kSize, kSize, Contents::kAny));
+  auto page = MakeRef<PipePage>(run.base);
+  if (!page.ok()) RamFrames().Free(run);
   return page;
 }
+
+PipePage::~PipePage() { RamFrames().Free({frame_, kSize}); }
 
 size_t PipeBuffer::byte_count() const {
   size_t count = 0;

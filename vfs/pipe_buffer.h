@@ -2,22 +2,26 @@
 
 #include "base/ref_ptr.h"
 #include "base/vector.h"
+#include "hal/memory.h"
 #include "vfs/data_buffer.h"
 
 namespace zrun::vfs {
 
-// A page of bytes on its way through a pipe. tee and splice share pages instead of copying them.
+// A page of bytes on its way through a pipe. tee and splice share pages instead of copying them. It
+// is a frame of its own: the heap's blocks of that size would take two, and be given back to the
+// machine and touched anew again and again.
 class PipePage : public RefCounted<PipePage> {
  public:
   static constexpr size_t kSize = 4096;
   static Result<RefPtr<PipePage>> Create();
-  ~PipePage() { ::operator delete(data_); }
+  ~PipePage();
   std::byte* data() { return data_; }
 
  private:
   template <typename T, typename... Args>
   friend Result<RefPtr<T>> zrun::MakeRef(Args&&...);
-  explicit PipePage(std::byte* data) : data_(data) {}
+  explicit PipePage(hal::paddr_t frame) : frame_(frame), data_(hal::PhysToVirt(frame)) {}
+  const hal::paddr_t frame_;
   std::byte* const data_;
 };
 

@@ -111,6 +111,7 @@ enum class Capability : uint8_t {
   kNetBindService = 10,
   kNetAdmin = 12,
   kIpcLock = 14,
+  kIpcOwner = 15,
   kSysChroot = 18,
   kSysPtrace = 19,
   kSysAdmin = 21,

@@ -1,4 +1,5 @@
 // Descriptors: duplicating them, and fcntl(2).
+#include "compat/async_io.h"
 #include "compat/path_argument.h"
 #include "compat/record_locks.h"
 #include "compat/syscall_table.h"
@@ -8,8 +9,7 @@ namespace zrun::compat {
 namespace {
 
 constexpr uint64_t kFdCloseOnExec = 1;
-constexpr int32_t kOwnerTid = 0, kOwnerPid = 1, kOwnerGroup = 2;  // F_OWNER_*
-constexpr uint64_t kLeaseNone = 2;                                // F_UNLCK
+constexpr uint64_t kLeaseNone = 2;  // F_UNLCK
 
 uint64_t FileLimit(Task& task) { return task.group().limits().soft(Limit::kFiles); }
 
@@ -43,6 +43,9 @@ Result<void> CheckOwnerExists(Task& task, int32_t type, int32_t id) {
 
 SyscallResult SetOwner(Task& task, vfs::FileDescription& file, int32_t type, int32_t id) {
   TRY(CheckOwnerExists(task, type, id));
+  const auto credentials = task.credentials();
+  file.owner_uid.store(credentials->uid);
+  file.owner_euid.store(credentials->euid);
   file.owner_type.store(type);
   file.owner_id.store(id);
   return 0;
@@ -66,7 +69,9 @@ SyscallResult SetOwnerClassic(Task& task, vfs::FileDescription& file, int32_t ar
                       : SetOwner(task, file, kOwnerPid, argument);
 }
 
-SyscallResult SetStatusFlags(Task& task, vfs::FileDescription& file, uint64_t argument) {
+SyscallResult SetStatusFlags(Task& task, Fd fd, const RefPtr<vfs::FileDescription>& description,
+                             uint64_t argument) {
+  vfs::FileDescription& file = *description;
   const auto flags = OpenFlags(uint32_t(argument));
   if (HasAny(flags, OpenFlags::kNoAtime) && !HasAny(file.flags(), OpenFlags::kNoAtime)) {
     const auto credentials = task.credentials();
@@ -74,11 +79,13 @@ SyscallResult SetStatusFlags(Task& task, vfs::FileDescription& file, uint64_t ar
         !credentials->Has(vfs::Capability::kFowner))
       return Errno::kEPERM;
   }
+  const bool async = HasAny(flags, OpenFlags::kAsync);
+  if (async != HasAny(file.flags(), OpenFlags::kAsync)) TRY(SetAsync(description, fd, async));
   file.SetStatusFlags(flags);
   return 0;
 }
 
-SyscallResult LockCommand(Task& task, const RefPtr<vfs::FileDescription>& file,
+SyscallResult LockCommand(Task& task, Fd fd, const RefPtr<vfs::FileDescription>& file,
                           FcntlCommand command, uint64_t argument) {
   using enum FcntlCommand;
   const UserPtr<abi::Flock> pointer(argument);
@@ -86,8 +93,15 @@ SyscallResult LockCommand(Task& task, const RefPtr<vfs::FileDescription>& file,
       command == kOfdGetLock || command == kOfdSetLock || command == kOfdSetLockWait;
   if (command == kGetLock || command == kOfdGetLock)
     return GetRecordLock(task, *file, pointer, of_file);
-  return SetRecordLock(task, *file, pointer, of_file,
-                       command == kSetLockWait || command == kOfdSetLockWait);
+  TRY(SetRecordLock(task, *file, pointer, of_file,
+                    command == kSetLockWait || command == kOfdSetLockWait));
+  if (of_file) return 0;
+  // Another thread may have closed the descriptor, and with it given up the process's locks, before
+  // this one was there.
+  const auto still = task.fds().Get(fd);
+  if (still.ok() && still.value() == file) return 0;
+  file->OnClose(&task.fds());
+  return Errno::kEBADF;
 }
 
 // The commands that an O_PATH descriptor takes too.
@@ -114,19 +128,19 @@ SyscallResult DescriptorCommand(Task& task, Fd fd, FcntlCommand command, uint64_
   }
 }
 
-SyscallResult FileCommand(Task& task, const RefPtr<vfs::FileDescription>& file,
+SyscallResult FileCommand(Task& task, Fd fd, const RefPtr<vfs::FileDescription>& file,
                           FcntlCommand command, uint64_t argument) {
   using enum FcntlCommand;
   switch (command) {
     case kSetFlags:
-      return SetStatusFlags(task, *file, argument);
+      return SetStatusFlags(task, fd, file, argument);
     case kGetLock:
     case kSetLock:
     case kSetLockWait:
     case kOfdGetLock:
     case kOfdSetLock:
     case kOfdSetLockWait:
-      return LockCommand(task, file, command, argument);
+      return LockCommand(task, fd, file, command, argument);
     case kSetOwner:
       return SetOwnerClassic(task, *file, int32_t(argument));
     case kGetOwner: {
@@ -192,7 +206,7 @@ SyscallResult sys_fcntl(Task& task, Fd fd, FcntlCommand command, uint64_t argume
       return DescriptorCommand(task, fd, command, argument);
     default:
       if (HasAny(file->flags(), OpenFlags::kPath)) return Errno::kEBADF;
-      return FileCommand(task, file, command, argument);
+      return FileCommand(task, fd, file, command, argument);
   }
 }
 

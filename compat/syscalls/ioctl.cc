@@ -1,4 +1,5 @@
 // ioctl(2): what concerns descriptors and every file; the rest is the file's own.
+#include "compat/async_io.h"
 #include "compat/blocking.h"
 #include "compat/file_params.h"
 #include "compat/syscall_table.h"
@@ -65,6 +66,7 @@ SyscallResult sys_ioctl(Task& task, Fd fd, IoctlRequest request, uint64_t argume
       return 0;
     case IoctlRequest::kAsync:
       TRY(SetFlag(task, *file, OpenFlags::kAsync, argument));
+      TRY(SetAsync(file, fd, HasAny(file->flags(), OpenFlags::kAsync)));
       return 0;
     case IoctlRequest::kFileSize: {
       const auto attributes = TRY(vfs::Stat(file->path()));

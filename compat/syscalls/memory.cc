@@ -161,6 +161,35 @@ SyscallResult sys_pkey_mprotect(Task& task, UserAddr address, size_t length, uin
   return sys_mprotect(task, address, length, protection);
 }
 
+// There are none to give away: as on a processor without keys.
+SyscallResult sys_pkey_alloc(Task&, uint64_t flags, uint64_t rights) {
+  constexpr uint64_t kDisableAccess = 1, kDisableWrite = 2;
+  if (flags != 0 || (rights & ~(kDisableAccess | kDisableWrite))) return Errno::kEINVAL;
+  return Errno::kENOSPC;
+}
+SyscallResult sys_pkey_free(Task&, int32_t) { return Errno::kEINVAL; }
+
+SyscallResult sys_membarrier(Task& task, int32_t command, uint32_t flags, int32_t) {
+  constexpr int32_t kQuery = 0, kGlobal = 1, kPrivate = 8, kRegisterPrivate = 16;
+  if (flags != 0) return Errno::kEINVAL;
+  switch (command) {
+    case kQuery:
+      return kGlobal | kPrivate | kRegisterPrivate;
+    case kGlobal:
+      TRY(hal::MemoryBarrier(hal::BarrierScope::kEverywhere));
+      return 0;
+    case kRegisterPrivate:
+      task.memory_context().membarrier = true;
+      return 0;
+    case kPrivate:
+      if (!task.memory_context().membarrier) return Errno::kEPERM;
+      TRY(hal::MemoryBarrier(hal::BarrierScope::kAddressSpace));
+      return 0;
+    default:
+      return Errno::kEINVAL;
+  }
+}
+
 SyscallResult sys_mremap(Task& task, UserAddr old_address, size_t old_size, size_t new_size,
                          uint32_t flags, UserAddr new_address) {
   constexpr uint32_t kMayMove = 1, kFixed = 2, kDontUnmap = 4;

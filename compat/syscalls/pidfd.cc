@@ -1,6 +1,7 @@
 // Processes by descriptor.
 #include "compat/pidfd.h"
 
+#include "compat/inspect.h"
 #include "compat/signal_send.h"
 #include "compat/syscall_table.h"
 
@@ -41,19 +42,6 @@ SyscallResult sys_pidfd_send_signal(Task& task, Fd fd, Signal signal, UserPtr<co
   TRY(CheckMaySignal(task, *group, signo));
   if (signo) TRY(SendToGroup(*group, sent));
   return 0;
-}
-
-// Whether |task| may look into |target| as a debugger could (ptrace(2), PTRACE_MODE_ATTACH).
-static bool MayInspect(Task& task, Task& target) {
-  if (&task.group() == &target.group()) return true;
-  auto mine = task.credentials(), theirs = target.credentials();
-  if (mine->Has(vfs::Capability::kSysPtrace)) return true;
-  const bool same = mine->uid == theirs->uid && mine->uid == theirs->euid &&
-                    mine->uid == theirs->suid && mine->gid == theirs->gid &&
-                    mine->gid == theirs->egid && mine->gid == theirs->sgid;
-  auto memory = target.ShareMemoryContext();
-  return same && (theirs->cap_permitted & ~mine->cap_permitted) == 0 && memory &&
-         memory->dumpable.load() == 1;
 }
 
 SyscallResult sys_pidfd_getfd(Task& task, Fd fd, Fd target_fd, uint32_t flags) {

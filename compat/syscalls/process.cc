@@ -3,6 +3,7 @@
 #include "compat/clone.h"
 #include "compat/exit.h"
 #include "compat/syscall_table.h"
+#include "compat/sysv_ipc.h"
 
 namespace zrun::compat {
 namespace {
@@ -99,6 +100,7 @@ SyscallResult sys_unshare(Task& task, uint64_t flags) {
   if ((flags & (kCloneThread | kCloneVm | kCloneSighand)) && task.group().thread_count() > 1)
     return Errno::kEINVAL;
   TRY(CheckNamespaces(task, flags));
+  if (flags & kCloneSysVSem) UndoSemaphores(task.group());
   if (flags & kCloneFs) task.ReplaceFs(TRY(task.fs().Clone()));
   if (flags & kCloneFiles) task.ReplaceFds(TRY(task.fds().Clone()));
   return 0;

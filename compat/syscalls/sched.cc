@@ -123,10 +123,15 @@ SyscallResult sys_sched_setaffinity(Task& task, int32_t tid, uint32_t size,
   TRY(task.memory().ReadAll(bytes.first(std::min<size_t>(size, 8)), mask));
   const auto other = TRY(FindTask(task, tid));
   TRY(CheckSameOwner(task, *other));
-  const unsigned cpus = std::min(hal::CpuCount(), 64u);
-  const uint64_t present = cpus == 64 ? ~uint64_t{0} : (uint64_t{1} << cpus) - 1;
-  if ((wanted & present) == 0) return Errno::kEINVAL;
-  other->affinity = wanted & present;
+  wanted &= hal::AllowedCpus();
+  if (wanted == 0) return Errno::kEINVAL;
+  if (other.get() == &task) {
+    TRY(hal::SetAffinity(wanted));
+    task.affinity = wanted;
+  } else {
+    other->affinity = wanted;
+    other->Demand(Task::kAttendAffinity);  // only a thread itself can move
+  }
   return 0;
 }
 
@@ -134,9 +139,7 @@ SyscallResult sys_sched_getaffinity(Task& task, int32_t tid, uint32_t size,
                                     UserPtr<std::byte> mask) {
   if (size < 8 || size % 8 != 0) return Errno::kEINVAL;
   const auto other = TRY(FindTask(task, tid));
-  const unsigned cpus = std::min(hal::CpuCount(), 64u);
-  const uint64_t present = cpus == 64 ? ~uint64_t{0} : (uint64_t{1} << cpus) - 1;
-  const uint64_t affinity = other->affinity & present;
+  const uint64_t affinity = other->affinity;
   TRY(task.memory().WriteAll(mask, std::as_bytes(std::span(&affinity, 1))));
   return 8;
 }

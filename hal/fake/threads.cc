@@ -133,6 +133,15 @@ unsigned CurrentCpu() { return unsigned(sched_getcpu()); }
 unsigned CpuCount() { return unsigned(sysconf(_SC_NPROCESSORS_ONLN)); }
 
 void SetScheduling(Thread&, const Scheduling&) {}
+uint64_t AllowedCpus() { return CpuCount() < 64 ? (uint64_t{1} << CpuCount()) - 1 : ~uint64_t{0}; }
+Result<void> SetAffinity(uint64_t cpus) {
+  if ((cpus & AllowedCpus()) == 0) return Errno::kEINVAL;
+  return {};
+}
+Result<void> MemoryBarrier(BarrierScope) {
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  return {};
+}
 
 CpuTimes ThreadCpuTimes(const Thread& thread) {
   std::lock_guard lock(const_cast<Thread&>(thread).mutex);

@@ -45,8 +45,9 @@ struct BootRecord {
   uint32_t has_protection_keys;
   uint32_t has_fsgsbase;
   uint32_t cpu_count;
-  uint32_t pkru_offset;  // of the PKRU component in the standard XSAVE layout
-  uint32_t xsave_size;   // of the standard layout up to the last component of |xsave_mask|
+  uint64_t allowed_cpus;  // of the first 64
+  uint32_t pkru_offset;   // of the PKRU component in the standard XSAVE layout
+  uint32_t xsave_size;    // of the standard layout up to the last component of |xsave_mask|
   uint32_t volume_count;
   BootVolume volumes[kMaxVolumes];
   uint32_t filter_count[2];

@@ -252,6 +252,20 @@ unsigned CurrentCpu() {
   return cpu;
 }
 unsigned CpuCount() { return Boot().cpu_count; }
+uint64_t AllowedCpus() { return Boot().allowed_cpus; }
+Result<void> SetAffinity(uint64_t cpus) {
+  return HostResult(HostCall(HostNumber::kSchedSetaffinity, 0, sizeof cpus, &cpus));
+}
+
+Result<void> MemoryBarrier(BarrierScope scope) {
+  constexpr int kGlobal = 1, kPrivate = 8, kRegisterPrivate = 16;
+  if (scope == BarrierScope::kEverywhere)
+    return HostResult(HostCall(HostNumber::kMembarrier, kGlobal, 0, 0));
+  const int64_t done = HostCall(HostNumber::kMembarrier, kPrivate, 0, 0);
+  if (done != -int64_t(Errno::kEPERM)) return HostResult(done);
+  TRY(HostResult(HostCall(HostNumber::kMembarrier, kRegisterPrivate, 0, 0)));
+  return HostResult(HostCall(HostNumber::kMembarrier, kPrivate, 0, 0));
+}
 
 void SetScheduling(Thread&, const Scheduling&) {}  // the host schedules
 

@@ -59,7 +59,7 @@ class PageAllocator {
   };
   static constexpr int kOrders = 5;
   static constexpr size_t BinLimit(int order) {
-    return order == 0 ? Bin::kMax : size_t{8} >> (order / 2);
+    return order == 0 ? Bin::kMax : size_t{32} >> (order / 2);
   }
   static int OrderOf(uint64_t bytes);
 

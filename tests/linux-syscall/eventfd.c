@@ -67,5 +67,27 @@ int main(void) {
   WAIT_EXIT(pid, 0);
   CHECK_EQ(read(blocking, &got, 8), 8);
   CHECK_EQ(got, 1);
+
+  // A value that does not fit sleeps, though a smaller one would fit (and goes first).
+  value = UINT64_MAX - 5;
+  CHECK_EQ(write(blocking, &value, 8), 8);
+  pid = Fork();
+  if (pid == 0) {
+    value = 10;
+    CHECK_EQ(write(blocking, &value, 8), 8);
+    struct timespec used;
+    CHECK_OK(clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used));
+    CHECK(used.tv_sec == 0 && used.tv_nsec < 100000000);
+    _exit(0);
+  }
+  LetBlock(pid);
+  value = 2;
+  CHECK_EQ(write(blocking, &value, 8), 8);
+  Nap(200);
+  CHECK_EQ(read(blocking, &got, 8), 8);
+  CHECK_EQ(got, UINT64_MAX - 3);
+  WAIT_EXIT(pid, 0);
+  CHECK_EQ(read(blocking, &got, 8), 8);
+  CHECK_EQ(got, 10);
   return 0;
 }

@@ -74,6 +74,28 @@ int main(void) {
     _exit(0);
   }
   WAIT_EXIT(pid, 0);
+  // Also for those who were there before it became one.
+  atomic_int* go = SharedPage();
+  *orphan = 0;
+  pid = Fork();
+  if (pid == 0) {
+    pid_t middle = Fork();
+    if (middle == 0) {
+      pid_t last = Fork();
+      CHECK(last != 0 || EVENTUALLY(*go));
+      if (last == 0) _exit(69);
+      *orphan = last;
+      CHECK(EVENTUALLY(*go));
+      _exit(0);
+    }
+    CHECK(EVENTUALLY(*orphan != 0));
+    CHECK_OK(prctl(PR_SET_CHILD_SUBREAPER, 1));
+    *go = 1;
+    WAIT_EXIT(middle, 0);
+    WAIT_EXIT(*orphan, 69);
+    _exit(0);
+  }
+  WAIT_EXIT(pid, 0);
   CHECK_ERR(wait(NULL), ECHILD);
 
   // Death in a chain: all descendants arrive here.

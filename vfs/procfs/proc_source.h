@@ -71,6 +71,7 @@ struct SystemFacts {
 enum class ProcPlace : uint8_t { kExecutable, kWorkingDirectory, kRoot };
 enum class ProcText : uint8_t { kCommandLine, kEnvironment, kAuxiliaryVector };
 enum class ProcName : uint8_t { kHost, kDomain };
+enum class ProcIpc : uint8_t { kSharedMemory, kSemaphores, kMessageQueues };
 
 class ProcSource {
  public:
@@ -112,6 +113,8 @@ class ProcSource {
   virtual TextBuffer<64> GetSystemName(ProcName which) = 0;
   virtual Result<void> SetSystemName(ProcName which, std::string_view name) = 0;
   virtual std::string_view Release() = 0;
+  // The text of a file of /proc/sysvipc.
+  virtual void ShowIpc(ProcIpc which, TextSink& out) = 0;
 
  protected:
   ~ProcSource() = default;

@@ -95,6 +95,7 @@ class FakeSource final : public ProcSource {
     host = TextBuffer<64>(text);
     return {};
   }
+  void ShowIpc(ProcIpc, TextSink& out) override { out.Append("key\n"); }
   std::string_view Release() override { return "6.6.0-zrun"; }
 
   std::set<int32_t> processes{1, 5};

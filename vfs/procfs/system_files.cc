@@ -183,6 +183,12 @@ Result<void> ShowCommandLine(const ProcRequest&, TextSink& out) {
   return {};
 }
 
+template <ProcIpc kWhich>
+Result<void> ShowIpc(const ProcRequest& request, TextSink& out) {
+  request.source.ShowIpc(kWhich, out);
+  return {};
+}
+
 Result<void> ShowNothing(const ProcRequest&, TextSink&) { return {}; }
 
 constexpr ProcEntry kEntries[] = {
@@ -207,6 +213,9 @@ constexpr ProcEntry kEntries[] = {
     {.path = "self", .mode = kLink, .show = ShowSelf},
     {.path = "stat", .show = ShowStat},
     {.path = "swaps", .constant = "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority"},
+    {.path = "sysvipc/msg", .show = ShowIpc<ProcIpc::kMessageQueues>},
+    {.path = "sysvipc/sem", .show = ShowIpc<ProcIpc::kSemaphores>},
+    {.path = "sysvipc/shm", .show = ShowIpc<ProcIpc::kSharedMemory>},
     {.path = "thread-self", .mode = kLink, .show = ShowThreadSelf},
     {.path = "uptime", .show = ShowUptime},
     {.path = "version", .show = ShowVersion},

@@ -5,7 +5,8 @@
 namespace zrun::vfs {
 namespace {
 
-constexpr size_t kStreamPiece = 32 << 10;
+// With the heap's header 8 pages, which is a run that the page allocator keeps for the next piece.
+constexpr size_t kStreamPiece = (32 << 10) - 128;
 // What a message costs beside its bytes, so that many small ones stay bounded too.
 constexpr size_t kMessageOverhead = 256;
 
