@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "hal/riscv64/sbi.h"
 #include "hal/riscv64/space.h"
 #include "hal/sched/run_queue.h"
 
@@ -356,6 +357,27 @@ unsigned CurrentCpu() {
   return ThisHart().index;
 }
 unsigned CpuCount() { return HartCount(); }
+uint64_t AllowedCpus() {
+  return HartCount() >= 64 ? ~uint64_t{0} : (uint64_t{1} << HartCount()) - 1;
+}
+
+Result<void> SetAffinity(uint64_t cpus) {
+  if ((cpus & AllowedCpus()) == 0) return Errno::kEINVAL;
+  Thread& self = CurrentThread();
+  Scheduling scheduling = self.has_new_scheduling ? self.new_scheduling : self.scheduling;
+  scheduling.affinity = cpus;
+  SetScheduling(self, scheduling);
+  Yield();  // and goes on where it may
+  return {};
+}
+
+// An interrupt on every other hart, which is a barrier there.
+Result<void> MemoryBarrier(BarrierScope) {
+  constexpr uint64_t kFenceI = 0, kAllHarts = UINT64_MAX;
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  if (HartCount() > 1) SbiCall(SbiExtension::kRemoteFence, kFenceI, 0, kAllHarts);
+  return {};
+}
 
 CpuTimes ThreadCpuTimes(const Thread& thread) {
   CpuTimes times;
