@@ -88,8 +88,6 @@ void FillSignals(ThreadGroup& group, Task* task, ProcFacts& facts) {
   facts.pending = task->signal_state().queue.pending().bits();
   facts.blocked = task->signal_state().mask.bits();
   if (group.is_stopped && facts.state != 'Z') facts.state = 'T';
-  // It has been continued and has not yet come round to it.
-  if (!group.is_stopped && group.stop_signal == 0 && facts.state == 'T') facts.state = 'R';
 }
 
 void FillUsage(const Usage& usage, ProcFacts& facts) {
