@@ -31,8 +31,13 @@ std::vector<std::string> SortedNames(const fs::path& folder) {
 
 class DirectoryReader {
  public:
-  DirectoryReader(Tree& tree, ErofsWriter& writer, fs::path root, const ReadCallback& on_read)
-      : tree_(tree), writer_(writer), root_(std::move(root)), on_read_(on_read) {}
+  DirectoryReader(Tree& tree, ErofsWriter& writer, fs::path root, fs::path place,
+                  const ReadCallback& on_read)
+      : tree_(tree),
+        writer_(writer),
+        root_(std::move(root)),
+        place_(std::move(place)),
+        on_read_(on_read) {}
 
   // Stays on the file system of the root: what is mounted below is an empty directory of the image.
   void Add(const std::string& name) {
@@ -44,11 +49,12 @@ class DirectoryReader {
     if (failed) throw SystemError("cannot read it");
     if (name == ".") device_ = info.st_dev;
     Timestamp mtime{info.st_mtim.tv_sec, uint32_t(info.st_mtim.tv_nsec)};
-    if (tree_.ApplyWhiteout(name, mtime)) return;
+    const std::string in_tree = (place_ / name).string();
+    if (tree_.ApplyWhiteout(in_tree, mtime)) return;
     if (!S_ISDIR(info.st_mode) && info.st_nlink > 1) {
-      auto [it, is_new] = links_.try_emplace({info.st_dev, info.st_ino}, name);
+      auto [it, is_new] = links_.try_emplace({info.st_dev, info.st_ino}, in_tree);
       if (!is_new) {
-        tree_.AddLink(name, it->second, mtime);
+        tree_.AddLink(in_tree, it->second, mtime);
         return;
       }
     }
@@ -60,7 +66,7 @@ class DirectoryReader {
     inode->device = EncodeDevice(major(info.st_rdev), minor(info.st_rdev));
     ReadXattrs(path, *inode);
     if (S_ISLNK(info.st_mode)) inode->target = fs::read_symlink(path).string();
-    tree_.Add(name, inode);
+    tree_.Add(in_tree, inode);
     if (S_ISREG(info.st_mode)) ReadData(path, info, *inode);
     if (!S_ISDIR(info.st_mode) || info.st_dev != device_) return;
     for (const std::string& child : SortedNames(path)) {
@@ -99,6 +105,7 @@ class DirectoryReader {
   Tree& tree_;
   ErofsWriter& writer_;
   fs::path root_;
+  fs::path place_;
   const ReadCallback& on_read_;
   dev_t device_ = 0;
   std::map<std::pair<dev_t, ino_t>, std::string> links_;
@@ -107,9 +114,10 @@ class DirectoryReader {
 
 }  // namespace
 
-void AddDirectory(Tree& tree, ErofsWriter& writer, const fs::path& layer,
+void AddDirectory(Tree& tree, ErofsWriter& writer, const fs::path& layer, const std::string& place,
                   const ReadCallback& on_read) {
-  DirectoryReader reader(tree, writer, layer, on_read);
+  // Relative to the root, as names in archives are.
+  DirectoryReader reader(tree, writer, layer, fs::path(place).relative_path(), on_read);
   try {
     reader.Add(".");
   } catch (const std::exception& error) {

@@ -25,10 +25,11 @@ bool IsDirectory(const fs::path& layer) {
 
 }  // namespace
 
-void AddLayer(Tree& tree, ErofsWriter& writer, const fs::path& layer, const ReadCallback& on_read) {
+void AddLayer(Tree& tree, ErofsWriter& writer, const fs::path& layer, const std::string& place,
+              const ReadCallback& on_read) {
   tree.BeginLayer();
   if (IsDirectory(layer)) {
-    AddDirectory(tree, writer, layer, on_read);
+    AddDirectory(tree, writer, layer, place, on_read);
   } else if (IsImage(layer)) {
     AddImage(tree, writer, layer, on_read);
   } else {

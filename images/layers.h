@@ -12,10 +12,10 @@ namespace zrun::images {
 using ReadCallback = std::function<void(uint64_t bytes)>;
 
 // Merges one layer into the tree: a tar archive, plain or compressed with gzip, xz or zstd; a
-// Debian package; or a directory. What it is shows in its contents. Throws ImageError naming the
-// layer, the entry and the reason.
+// Debian package; or a directory, which goes to |place|. What it is shows in its contents. Throws
+// ImageError naming the layer, the entry and the reason.
 void AddLayer(Tree& tree, ErofsWriter& writer, const std::filesystem::path& layer,
-              const ReadCallback& on_read);
+              const std::string& place, const ReadCallback& on_read);
 
 // As AddLayer() counts them.
 uint64_t LayerBytes(const std::filesystem::path& layer);
@@ -23,8 +23,7 @@ uint64_t LayerBytes(const std::filesystem::path& layer);
 void AddArchive(Tree& tree, ErofsWriter& writer, const std::filesystem::path& layer,
                 const ReadCallback& on_read);
 void AddDirectory(Tree& tree, ErofsWriter& writer, const std::filesystem::path& layer,
-                  const ReadCallback& on_read);
-
+                  const std::string& place, const ReadCallback& on_read);
 void AddImage(Tree& tree, ErofsWriter& writer, const std::filesystem::path& layer,
               const ReadCallback& on_read);
 

@@ -54,7 +54,10 @@ void PackLayers(const std::vector<std::filesystem::path>& layers,
   ErofsWriter writer(output);
   Tree tree(writer, options.keep_directory_symlinks, options.leave_out);
   AddAll(tree, writer, options.before, options.additions_mtime);
-  for (const auto& layer : layers) AddLayer(tree, writer, layer, on_read);
+  for (const auto& layer : layers) {
+    auto place = options.places.find(layer);
+    AddLayer(tree, writer, layer, place == options.places.end() ? "" : place->second, on_read);
+  }
   AddAll(tree, writer, options.after, options.additions_mtime);
   writer.Finish(tree.root());
 }

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,8 @@ struct PackOptions {
   bool keep_directory_symlinks = false;
   // Files and directories of archives that do not get into the image.
   std::vector<std::string> leave_out;
+  // Where layers go that are directories and not meant for the root.
+  std::map<std::filesystem::path, std::string> places;
   // Below and above the layers.
   std::vector<Addition> before;
   std::vector<Addition> after;

@@ -232,6 +232,17 @@ TEST_F(PackTest, PackagesFollowTheMergedUsr) {
   EXPECT_EQ(ReadText(tree / "etc/copy"), "shell");
 }
 
+TEST_F(PackTest, ADirectoryCanGoToAPlace) {
+  MakeSampleTree(scratch_ / "sample");
+  PackOptions options;
+  options.places[scratch_ / "sample"] = "/opt/x/y";
+  fs::path tree =
+      PackAndExtract({Tar("1.tar", TarBuilder().File("f", "1")), scratch_ / "sample"}, options);
+  EXPECT_EQ(ReadText(tree / "f"), "1");
+  EXPECT_EQ(ReadText(tree / "opt/x/y/a/hello"), "hello\n");
+  EXPECT_EQ(ReadText(tree / "opt/x/y/a/b/hello-too"), "hello\n");
+}
+
 TEST_F(PackTest, WhatIsLeftOutIsNotThere) {
   fs::path layer = Tar("1.tar", TarBuilder()
                                     .Directory("./doc/")

@@ -1,17 +1,11 @@
 #include <fcntl.h>
-#include <poll.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cerrno>
-#include <chrono>
-#include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <fstream>
 #include <memory>
 #include <mutex>
@@ -20,109 +14,41 @@
 #include <thread>
 
 #include "images/cache.h"
-#include "images/file.h"
+#include "images/pack.h"
 #include "runtime-cli/commands.h"
 #include "runtime-cli/conformance_report.h"
+#include "runtime-cli/conformance_runner.h"
 
 namespace zrun {
 namespace {
 
-using std::chrono::steady_clock;
-
 struct ConformanceArguments {
-  std::filesystem::path tree;
+  ConformanceSetup setup;
+  std::vector<std::string> names;
   std::string image, expect, junit, report, match, platform = "trap";
-  unsigned jobs = std::max(1u, std::thread::hardware_concurrency());
-  double timeout = 60;
+  unsigned jobs = 0;
   bool is_json = false;
 };
 
-constexpr size_t kMostOutput = 64 * 1024;
-constexpr int kGraceMs = 3000;  // between asking a container to end and killing it
-
-[[noreturn]] void Throw(const char* what) {
-  throw std::system_error(errno, std::generic_category(), what);
-}
-
-// Whether the process ended within the time. Waits on a pidfd, so that each thread sees its own
-// child only.
-bool AwaitEnd(int pidfd, int milliseconds) {
-  const auto end = steady_clock::now() + std::chrono::milliseconds(milliseconds);
-  for (;;) {
-    const auto left =
-        std::chrono::ceil<std::chrono::milliseconds>(end - steady_clock::now()).count();
-    pollfd item = {.fd = pidfd, .events = POLLIN, .revents = 0};
-    const int ready = poll(&item, 1, int(std::max<long>(left, 0)));
-    if (ready > 0) return true;
-    if (ready == 0) return false;
-    if (errno != EINTR) Throw("poll");
-  }
-}
-
-std::string ReadBeginning(int fd) {
-  std::string text(kMostOutput, '\0');
-  const ssize_t got = pread(fd, text.data(), text.size(), 0);
-  text.resize(got > 0 ? size_t(got) : 0);
-  return text;
-}
-
-// Starts this very program with the words; standard input is empty, the output goes to |output|.
-pid_t Spawn(const std::vector<std::string>& words, int output) {
-  std::vector<char*> argv;
-  for (const std::string& word : words) argv.push_back(const_cast<char*>(word.c_str()));
-  argv.push_back(nullptr);
-  const pid_t pid = fork();
-  if (pid < 0) Throw("fork");
-  if (pid > 0) return pid;
-  // Only async-signal-safe calls from here on: other threads may hold locks.
-  prctl(PR_SET_PDEATHSIG, SIGTERM);  // the container ends with this program, however it ends
-  const int null = open("/dev/null", O_RDONLY);
-  dup2(null, STDIN_FILENO);
-  dup2(output, STDOUT_FILENO);
-  dup2(output, STDERR_FILENO);
-  execv("/proc/self/exe", argv.data());
-  _exit(125);
-}
-
-ConformanceResult RunProgram(const ConformanceArguments& arguments, const std::string& image,
-                             const std::string& name) {
-  const std::filesystem::path program = arguments.tree / name;
-  const std::string tree = arguments.tree.string();
-  const images::UniqueFd output(memfd_create("output", MFD_CLOEXEC));
-  if (output.get() < 0) Throw("memfd_create");
-  const auto start = steady_clock::now();
-  const pid_t pid =
-      // Process 1 is special (signals, orphans), and the programs do not expect to be it.
-      Spawn({"zrun", "run", "--init", "--platform", arguments.platform, "-v",
-             tree + ":" + tree + ":ro", "-w", program.parent_path().string(), image, "--",
-             program.string()},
-            output.get());
-  ConformanceResult result;
-  result.name = name;
-  const images::UniqueFd pidfd(int(syscall(SYS_pidfd_open, pid, 0)));
-  if (pidfd.get() < 0) Throw("pidfd_open");
-  if (!AwaitEnd(pidfd.get(), int(arguments.timeout * 1000))) {
-    result.timed_out = true;
-    kill(pid, SIGTERM);
-    if (!AwaitEnd(pidfd.get(), kGraceMs)) kill(pid, SIGKILL);
-  }
-  int status = 0;
-  while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
-  }
-  result.seconds = std::chrono::duration<double>(steady_clock::now() - start).count();
-  result.status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
-  result.output = ReadBeginning(output.get());
-  return result;
+// A container wants one processor; a machine has several.
+unsigned DefaultJobs(const ConformanceArguments& arguments) {
+  const unsigned host = std::max(1u, std::thread::hardware_concurrency());
+  if (arguments.platform == "trap") return host;
+  const unsigned processors = arguments.setup.processors ? arguments.setup.processors : 4;
+  return std::max(1u, host / processors);
 }
 
 // Runs all programs on |jobs| threads; tells each result as it comes.
-void RunAll(const ConformanceArguments& arguments, const std::string& image,
-            const std::vector<std::string>& programs, ConformanceReport& report) {
+void RunAll(const ConformanceArguments& arguments, const std::vector<std::string>& programs,
+            ConformanceReport& report) {
   std::mutex mutex;
   size_t next = 0, done = 0;
   std::exception_ptr failure;
   const bool is_terminal = isatty(STDERR_FILENO);
   const auto work = [&] {
+    const std::unique_ptr<ProgramRunner> runner = arguments.platform == "trap"
+                                                      ? MakeContainerRunner(arguments.setup)
+                                                      : MakeMachineRunner(arguments.setup);
     std::unique_lock lock(mutex);
     while (next < programs.size() && !failure) {
       const std::string& name = programs[next++];
@@ -130,7 +56,7 @@ void RunAll(const ConformanceArguments& arguments, const std::string& image,
       ConformanceResult result;
       std::exception_ptr problem;
       try {
-        result = RunProgram(arguments, image, name);
+        result = runner->Run(name);
       } catch (...) {
         problem = std::current_exception();
       }
@@ -147,9 +73,9 @@ void RunAll(const ConformanceArguments& arguments, const std::string& image,
       if (is_terminal) std::fprintf(stderr, "%zu of %zu", done, programs.size());
     }
   };
+  const unsigned jobs = arguments.jobs ? arguments.jobs : DefaultJobs(arguments);
   std::vector<std::jthread> threads;
-  for (size_t i = 0; i < std::min<size_t>(arguments.jobs, programs.size()); ++i)
-    threads.emplace_back(work);
+  for (size_t i = 0; i < std::min<size_t>(jobs, programs.size()); ++i) threads.emplace_back(work);
   threads.clear();  // joins
   if (is_terminal) std::fprintf(stderr, "\r\033[K");
   if (failure) std::rethrow_exception(failure);
@@ -169,23 +95,59 @@ void WriteFile(const std::string& path, const std::string& text) {
   if (!(file << text).flush()) throw std::runtime_error(path + ": cannot write it");
 }
 
-void Conform(ConformanceArguments& arguments) {
-  arguments.tree = std::filesystem::canonical(arguments.tree);
-  const images::ResolvedImage image =
-      images::ResolveImage(arguments.image);  // packed once, before all start
-  std::vector<std::string> programs = FindPrograms(arguments.tree);
+std::vector<std::string> ChoosePrograms(const ConformanceArguments& arguments) {
+  std::vector<std::string> programs = FindPrograms(arguments.setup.tree);
   if (programs.empty())
-    throw std::runtime_error(arguments.tree.string() + ": no executable programs in it");
+    throw std::runtime_error(arguments.setup.tree.string() + ": no executable programs in it");
+  for (const std::string& name : arguments.names) {
+    if (std::ranges::find(programs, name) == programs.end())
+      throw std::runtime_error(arguments.setup.tree.string() + ": no program " + name + " in it");
+  }
+  if (!arguments.names.empty()) programs = arguments.names;
   std::erase_if(programs,
                 [&](const std::string& name) { return name.find(arguments.match) == name.npos; });
   if (programs.empty())
     throw std::runtime_error("no program's name contains \"" + arguments.match + '"');
+  return programs;
+}
+
+// An image with the tree in it, for a machine that cannot share directories: open, and without a
+// name, so that nothing stays behind.
+images::ResolvedImage PackTree(const std::filesystem::path& image,
+                               const std::filesystem::path& tree) {
+  std::string folder = std::filesystem::temp_directory_path() / "zrun-conformance-XXXXXX";
+  if (mkdtemp(folder.data()) == nullptr)
+    throw std::system_error(errno, std::generic_category(), folder);
+  const std::filesystem::path file = std::filesystem::path(folder) / "image";
+  images::PackOptions options;
+  options.places[tree] = tree.string();
+  images::ResolvedImage packed;
+  try {
+    images::PackLayers({image, tree}, file, options);
+    packed = images::OpenImage(file);
+  } catch (...) {
+    std::filesystem::remove_all(folder);
+    throw;
+  }
+  std::filesystem::remove_all(folder);
+  fcntl(packed.fd.get(), F_SETFD, 0);  // for the programs that this one starts
+  packed.path = "/proc/self/fd/" + std::to_string(packed.fd.get());
+  return packed;
+}
+
+void Conform(ConformanceArguments& arguments) {
+  ConformanceSetup& setup = arguments.setup;
+  setup.tree = std::filesystem::canonical(setup.tree);
+  const std::vector<std::string> programs = ChoosePrograms(arguments);
+  images::ResolvedImage image = images::ResolveImage(arguments.image);  // packed before all start
+  if (arguments.platform != "trap") image = PackTree(image.path, setup.tree);
+  setup.image = image.path.string();
   Expectations expectations;
   if (!arguments.expect.empty()) expectations = ParseExpectations(ReadFile(arguments.expect));
-  ConformanceReport report("conformance of " + arguments.tree.string() + " in " + arguments.image,
+  ConformanceReport report("conformance of " + setup.tree.string() + " in " + arguments.image,
                            std::move(expectations));
-  RunAll(arguments, image.path.string(), programs, report);
-  report.Finish(arguments.match.empty());
+  RunAll(arguments, programs, report);
+  report.Finish(arguments.match.empty() && arguments.names.empty());
   if (!arguments.junit.empty()) WriteFile(arguments.junit, report.JUnit());
   if (!arguments.report.empty()) WriteFile(arguments.report, report.Text());
   std::fputs((arguments.is_json ? report.Json() : report.Text()).c_str(), stdout);
@@ -202,27 +164,34 @@ void AddConformanceCommand(CLI::App& app) {
   command->footer(
       "Runs every *.exe below DIR (libc-test's layout), or every executable ELF file when there is "
       "none, in its own\n"
-      "folder, which the container sees read-only at the same place. Status 0 passes, 77 is "
+      "folder, which the container sees read-only at the same place (a machine that QEMU emulates: "
+      "a copy of it; and\n"
+      "it runs many programs in one boot). Status 0 passes, 77 is "
       "skipped, all else fails.\n"
       "--expect names a list of known failures, \"NAME REASON\" on each line: a listed program "
       "that passes fails the run,\n"
       "so that the list only shrinks. Exit status: 0 all as expected, 1 not so.\n\n"
       "  zrun conformance libc-test/src --image alpine --expect known.txt --junit report.xml");
-  command->add_option("DIR", arguments->tree, "The tree of built programs")
+  command->add_option("DIR", arguments->setup.tree, "The tree of built programs")
       ->required()
       ->check(CLI::ExistingDirectory);
+  command->add_option("PROGRAM", arguments->names, "Only these, named relative to DIR");
   command->add_option("--image", arguments->image, "The image to run them in")->required();
-  command->add_option("-j,--jobs", arguments->jobs, "Containers at once")
+  command->add_option("-j,--jobs", arguments->jobs, "Containers, or machines, at once")
       ->check(CLI::Range(1u, 1024u));
-  command->add_option("--timeout", arguments->timeout, "Seconds for each program")
+  command->add_option("--timeout", arguments->setup.timeout, "Seconds for each program")
       ->check(CLI::Range(0.1, 86400.0));
   command->add_option("--expect", arguments->expect, "List of known failures");
   command->add_option("--match", arguments->match, "Only programs whose name contains this");
   command->add_option("--junit", arguments->junit, "Write a JUnit XML report here");
   command->add_option("--report", arguments->report, "Write the text report here too");
   command->add_flag("--json", arguments->is_json, "Print JSON instead of text");
-  command->add_option("--platform", arguments->platform, "The machine: trap")
-      ->check(CLI::IsMember({"trap"}));
+  command
+      ->add_option("--platform", arguments->platform,
+                   "The machine: trap (this host), or riscv64 (emulated by QEMU)")
+      ->check(CLI::IsMember({"trap", "riscv64"}));
+  command->add_option("--cpus", arguments->setup.processors, "riscv64: how many processors")
+      ->check(CLI::Range(1u, 8u));
   command->callback([arguments] { Conform(*arguments); });
 }
 
