@@ -49,7 +49,8 @@ SyscallResult OpenFile(Task& task, Fd directory, UserCString path, vfs::OpenHow 
   const bool close_on_exec = HasAny(how.flags, OpenFlags::kCloseOnExec);
   how.flags &= ~OpenFlags::kCloseOnExec;
   const auto file = TRY(vfs::Open(argument.context(), argument.text, how));
-  // A FIFO waits here for its other side.
+  // A FIFO waits here for its other side; the handle keeps it open beyond the wait.
+  const Handle keeps_open(file, Rights::kNone);
   TRY(RetryUntilReady(task, *file, Signals::kUser, false, [&] { return file->FinishOpen(); }));
   return reserved.Publish(file, close_on_exec);
 }
