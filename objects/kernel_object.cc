@@ -56,19 +56,23 @@ void KernelObject::NotifyObservers(Signals set, bool nested) NO_THREAD_SAFETY_AN
   } else {
     signal_lock_.Lock();
   }
-  SignalObserver* exclusive = nullptr;  // the first of those of whom one is enough
+  SignalObserver* last = nullptr;  // of those of whom one is enough
   for (SignalObserver& observer : observers_) {
     if (!HasAny(observer.wanted_, set)) continue;
     if (observer.exclusive_) {
-      if (!exclusive) exclusive = &observer;
+      last = &observer;
     } else {
       observer.OnSignals(observer.wanted_ & set);
     }
   }
-  if (exclusive) {
-    exclusive->OnSignals(exclusive->wanted_ & set);
-    observers_.Remove(*exclusive);  // the next time it is another's turn
-    observers_.PushBack(*exclusive);
+  for (SignalObserver* next = last ? observers_.front() : nullptr; next;) {
+    SignalObserver& observer = *next;
+    next = next == last ? nullptr : observers_.NextOf(observer);
+    if (!observer.exclusive_ || !HasAny(observer.wanted_, set)) continue;
+    if (!observer.OnExclusiveSignals(observer.wanted_ & set)) continue;
+    observers_.Remove(observer);  // the next time it is another's turn
+    observers_.PushBack(observer);
+    break;
   }
   signal_lock_.Unlock();
 }

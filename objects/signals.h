@@ -35,6 +35,12 @@ class KernelObject;
 class SignalObserver : public ListNode<SignalObserver> {
  public:
   virtual void OnSignals(Signals active) = 0;
+  // In its place for an exclusive observer: false if it will not act on it now, so that the next is
+  // told too.
+  virtual bool OnExclusiveSignals(Signals active) {
+    OnSignals(active);
+    return true;
+  }
   // The object's last handle is gone; called in the same way.
   virtual void OnClosed() {}
 

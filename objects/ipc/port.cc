@@ -12,6 +12,9 @@ class Port::Entry final : public RefCounted<Entry>,
   Entry(Port& owner, RefPtr<KernelObject> observed, uint64_t number)
       : port(owner), object(std::move(observed)), key(number) {}
   void OnSignals(Signals) override { port.Queue(*this); }
+  // A port on which nobody waits cannot answer for the others: whoever reads it may be about to
+  // end.
+  bool OnExclusiveSignals(Signals) override { return port.Queue(*this); }
   void OnClosed() override;
   // In the list of those that are ready, or closed.
   bool is_ready() const { return static_cast<const ListNode<ReadyTag>&>(*this).is_linked(); }
@@ -170,18 +173,22 @@ void Port::ForEachEntry(EntryVisitor& visitor) {
 
 // ---- What there is to tell
 
-void Port::WakeOne() {
-  if (Waiter* waiter = waiters_.PopFront()) hal::Unpark(*waiter->thread);
+bool Port::WakeOne() {
+  Waiter* const waiter = waiters_.PopFront();
+  if (waiter) hal::Unpark(*waiter->thread);
+  return waiter != nullptr;
 }
 
-void Port::Queue(Entry& entry) {
+bool Port::Queue(Entry& entry) {
+  bool woken;
   {
     MutexLock lock(ready_lock_);
-    if (entry.gone || !entry.armed) return;
+    if (entry.gone || !entry.armed) return false;
     if (!entry.is_ready()) ready_.PushBack(entry);
-    WakeOne();
+    woken = WakeOne();
   }
   NotifyObservers(Signals::kReadable, true);
+  return woken;
 }
 
 // Looks at each entry that was queued once. No lock is held while an object is asked for its

@@ -93,9 +93,10 @@ class Port final : public KernelObject {
 
   Port();
   void OnZeroHandles() override { RemoveAll(); }
-  void Queue(Entry& entry) EXCLUDES(ready_lock_);
+  // Whether a thread was waiting for it.
+  bool Queue(Entry& entry) EXCLUDES(ready_lock_);
   void Observe(Entry& entry, Signals wanted);
-  void WakeOne() REQUIRES(ready_lock_);
+  bool WakeOne() REQUIRES(ready_lock_);
   RefPtr<Entry> TakeEntry(Entry& entry) REQUIRES(lock_);
   Result<RefPtr<Entry>> Find(const KernelObject& object, uint64_t key) EXCLUDES(lock_);
   void DropClosed() EXCLUDES(lock_);
