@@ -78,8 +78,8 @@ SyscallResult sys_sendfile(Task& task, Fd out_fd, Fd in_fd, UserPtr<int64_t> off
   const auto out = TRY(task.fds().Get(out_fd, Rights::kWrite));
   if (int64_t(count) < 0) return Errno::kEINVAL;
   // What could not be written must stay readable: the source has to have a position.
-  if (!IsRegular(*in) && (in->kind() != FileDescription::Kind::kOther ||
-                          !in->Seek(0, int(Whence::kCurrent)).ok()))
+  if (!IsRegular(*in) &&
+      (in->kind() != FileDescription::Kind::kOther || !in->Seek(0, int(Whence::kCurrent)).ok()))
     return Errno::kEINVAL;
   if (HasAny(out->flags(), OpenFlags::kAppend)) return Errno::kEINVAL;
   size_t size = std::min<uint64_t>(count, kMaxRwCount);

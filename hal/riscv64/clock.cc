@@ -63,7 +63,9 @@ Nanoseconds Now(Clock clock) {
       return TimerNow();
   }
 }
-Nanoseconds CoarseClockTick() { return Nanoseconds(kSecond / Nanoseconds(g_time.ticks_per_second)); }
+Nanoseconds CoarseClockTick() {
+  return Nanoseconds(kSecond / Nanoseconds(g_time.ticks_per_second));
+}
 
 static void SetTimer(uint64_t ticks) {
   if (g_has_sstc) {

@@ -141,8 +141,6 @@ void Panic(const char* file, int line, const char* message) {
 namespace std {
 
 // string_view::substr past the end: a bug of ours. The library's header calls it.
-void __throw_out_of_range_fmt(const char* message, ...) {
-  zrun::Panic("string_view", 0, message);
-}
+void __throw_out_of_range_fmt(const char* message, ...) { zrun::Panic("string_view", 0, message); }
 
 }  // namespace std
