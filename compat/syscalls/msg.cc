@@ -37,7 +37,7 @@ struct Choice {
   int32_t flags;
 };
 
-Message* Choose(Queue& queue, const Choice& choice) REQUIRES(g_queues.lock) {
+Message* Choose(Queue& queue, const Choice& choice) {
   Message* best = nullptr;
   int64_t index = 0;
   for (Message& message : queue.messages) {
@@ -264,12 +264,13 @@ void ShowMessageQueues(TextSink& out) {
   MutexLock lock(g_queues.lock);
   g_queues.ForEach([&](Queue& queue) {
     const TextBuffer<12> mode(Octal{queue.mode});
-    Write(out, Pad(queue.key, 10), ' ', Pad(queue.id, 10), "  ", PadText{mode.view(), 4}, "  ",
-          Pad(int64_t(queue.bytes), 10), ' ', Pad(int64_t(queue.count), 10), ' ',
-          Pad(queue.last_sender, 5), ' ', Pad(queue.last_receiver, 5), ' ', Pad(queue.uid, 5), ' ',
-          Pad(queue.gid, 5), ' ', Pad(queue.cuid, 5), ' ', Pad(queue.cgid, 5), ' ',
-          Pad(queue.send_time, 10), ' ', Pad(queue.receive_time, 10), ' ',
-          Pad(queue.change_time, 10), '\n');
+    Write(out, Pad{int64_t(queue.key), 10}, ' ', Pad{int64_t(queue.id), 10}, "  ",
+          PadText{mode.view(), 4}, "  ", Pad{int64_t(queue.bytes), 10}, ' ',
+          Pad{int64_t(queue.count), 10}, ' ', Pad{int64_t(queue.last_sender), 5}, ' ',
+          Pad{int64_t(queue.last_receiver), 5}, ' ', Pad{int64_t(queue.uid), 5}, ' ',
+          Pad{int64_t(queue.gid), 5}, ' ', Pad{int64_t(queue.cuid), 5}, ' ',
+          Pad{int64_t(queue.cgid), 5}, ' ', Pad{int64_t(queue.send_time), 10}, ' ',
+          Pad{int64_t(queue.receive_time), 10}, ' ', Pad{int64_t(queue.change_time), 10}, '\n');
   });
 }
 

@@ -396,7 +396,8 @@ SyscallResult sys_semctl(Task& task, int32_t id, int32_t number, int32_t command
 
 void UndoSemaphores(ThreadGroup& group) {
   MutexLock lock(g_sets.lock);
-  g_sets.ForEach([&](SemSet& set) {
+  // The analysis does not see the lock in here.
+  g_sets.ForEach([&](SemSet& set) NO_THREAD_SAFETY_ANALYSIS {
     for (size_t i = 0; i < set.undos.size(); i++) {
       if (set.undos[i].owner != &group) continue;
       const Vector<int16_t> adjustments = std::move(set.undos[i].adjustments);
@@ -420,10 +421,11 @@ void ShowSemaphores(TextSink& out) {
   MutexLock lock(g_sets.lock);
   g_sets.ForEach([&](SemSet& set) {
     const TextBuffer<12> mode(Octal{set.mode});
-    Write(out, Pad(set.key, 10), ' ', Pad(set.id, 10), "  ", PadText{mode.view(), 4}, ' ',
-          Pad(int64_t(set.semaphores.size()), 10), ' ', Pad(set.uid, 5), ' ', Pad(set.gid, 5), ' ',
-          Pad(set.cuid, 5), ' ', Pad(set.cgid, 5), ' ', Pad(set.operation_time, 10), ' ',
-          Pad(set.change_time, 10), '\n');
+    Write(out, Pad{int64_t(set.key), 10}, ' ', Pad{int64_t(set.id), 10}, "  ",
+          PadText{mode.view(), 4}, ' ', Pad{int64_t(set.semaphores.size()), 10}, ' ',
+          Pad{int64_t(set.uid), 5}, ' ', Pad{int64_t(set.gid), 5}, ' ', Pad{int64_t(set.cuid), 5},
+          ' ', Pad{int64_t(set.cgid), 5}, ' ', Pad{int64_t(set.operation_time), 10}, ' ',
+          Pad{int64_t(set.change_time), 10}, '\n');
   });
 }
 

@@ -284,15 +284,17 @@ void ShowSharedMemory(TextSink& out) {
       "       key      shmid perms                  size  cpid  lpid nattch   uid   gid  cuid  cgid"
       "      atime      dtime      ctime                   rss                  swap\n");
   MutexLock lock(g_segments.lock);
-  g_segments.ForEach([&](Segment& segment) {
+  // The analysis does not see the lock in here.
+  g_segments.ForEach([&](Segment& segment) NO_THREAD_SAFETY_ANALYSIS {
     const abi::ShmidDs s = Describe(segment);
     const TextBuffer<12> mode(Octal{s.perm.mode});
-    Write(out, Pad(s.perm.key, 10), ' ', Pad(segment.id, 10), "  ", PadText{mode.view(), 4}, ' ',
-          Pad(int64_t(s.size), 21), ' ', Pad(s.creator, 5), ' ', Pad(s.last, 5), "  ",
-          Pad(int64_t(s.attached), 5), ' ', Pad(s.perm.uid, 5), ' ', Pad(s.perm.gid, 5), ' ',
-          Pad(s.perm.cuid, 5), ' ', Pad(s.perm.cgid, 5), ' ', Pad(s.atime, 10), ' ',
-          Pad(s.dtime, 10), ' ', Pad(s.ctime, 10), ' ',
-          Pad(int64_t(segment.memory->committed_bytes()), 21), ' ', Pad(0, 21), '\n');
+    Write(out, Pad{int64_t(s.perm.key), 10}, ' ', Pad{int64_t(segment.id), 10}, "  ",
+          PadText{mode.view(), 4}, ' ', Pad{int64_t(s.size), 21}, ' ', Pad{int64_t(s.creator), 5},
+          ' ', Pad{int64_t(s.last), 5}, "  ", Pad{int64_t(s.attached), 5}, ' ',
+          Pad{int64_t(s.perm.uid), 5}, ' ', Pad{int64_t(s.perm.gid), 5}, ' ',
+          Pad{int64_t(s.perm.cuid), 5}, ' ', Pad{int64_t(s.perm.cgid), 5}, ' ',
+          Pad{int64_t(s.atime), 10}, ' ', Pad{int64_t(s.dtime), 10}, ' ', Pad{int64_t(s.ctime), 10},
+          ' ', Pad{int64_t(segment.memory->committed_bytes()), 21}, ' ', Pad{int64_t(0), 21}, '\n');
   });
 }
 
