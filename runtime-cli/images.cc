@@ -38,7 +38,7 @@ std::string HumanTime(int64_t seconds) {
 void PrintLine(const std::string& name, const std::string& id, const std::string& size,
                const std::string& created, const std::string& from) {
   char text[96];
-  snprintf(text, sizeof text, "%-16s %-12s %12s  %-16s  ", name.c_str(), id.c_str(), size.c_str(),
+  snprintf(text, sizeof text, "%-20s %-12s %12s  %-16s  ", name.c_str(), id.c_str(), size.c_str(),
            created.c_str());
   std::cout << text << from << '\n';
 }
