@@ -47,7 +47,7 @@ std::string RandomWord() {
   return word;
 }
 
-// A booted machine whose process 2 is a shell, which is given a line for each program.
+// A booted machine whose process 1 is a shell, which is given a line for each program.
 class Machine {
  public:
   explicit Machine(const ConformanceSetup& setup);
@@ -75,7 +75,7 @@ Machine::Machine(const ConformanceSetup& setup) {
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) Throw("socketpair");
   end_ = images::UniqueFd(ends[0]);
   const images::UniqueFd theirs(ends[1]);
-  std::vector<std::string> words = {"zrun", "run", "-i", "--init", "--platform", "riscv64"};
+  std::vector<std::string> words = {"zrun", "run", "-i", "--platform", "riscv64"};
   if (setup.processors) {
     words.push_back("--cpus");
     words.push_back(std::to_string(setup.processors));

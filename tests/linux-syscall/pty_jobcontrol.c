@@ -77,7 +77,7 @@ static void Session(void) {
   CHECK_OK(tcsetpgrp(slave, getpgrp()));
 
   CHECK_ERR(tcsetpgrp(slave, 99999999), ESRCH);
-  CHECK_ERR(tcsetpgrp(slave, getppid()), EPERM);  // another session
+  CHECK_ERR(tcsetpgrp(slave, getpgid(getppid())), EPERM);  // another session
   CHECK_ERR(tcsetpgrp(slave, -1), EINVAL);
   CHECK_ERR(ioctl(slave, TIOCSPGRP, NULL), EFAULT);
 

@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
-"""Runs the system-call tests: on the host's own kernel, or each in a container of its own.
+"""Runs the system-call tests: on the host's own kernel, each in a container of its own, or many in one boot of the
+riscv64 machine.
 
   run.py --mode native --dir BUILD/tests/linux-syscall/bin
   run.py --mode trap --zrun BUILD/zrun --image alpine.img --dir BUILD/tests/linux-syscall/bin open_flags poll
+  run.py --mode riscv64 --zrun BUILD/zrun --image alpine-riscv64 --dir BUILD/tests/linux-syscall/bin-riscv64
 
 A program passes with status 0 and is skipped with 77. expectations/MODE.txt lists tests known to fail ("name
 reason" on each line): their failures are counted apart, and one that passes fails the run until it is taken out.
@@ -11,6 +13,7 @@ Exit status: 0 passed, 1 something failed, 77 when nothing passed: all were skip
 """
 import argparse
 import concurrent.futures
+import json
 import os
 import pathlib
 import shutil
@@ -70,6 +73,18 @@ def run_one(options, name):
     return name, status, text, time.monotonic() - started
 
 
+def run_in_machine(options, names):
+    """As run_one(), for all of them; zrun conformance boots the machine and knows how to share a boot."""
+    command = [options.zrun, "conformance", str(options.dir), *names, "--image", options.image, "--platform", "riscv64",
+               "--timeout", str(options.timeout), "--json"]
+    process = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=False)
+    if process.returncode not in (0, 1):
+        sys.exit(f"zrun conformance ended with {explain(process.returncode)}")
+    for result in json.loads(process.stdout)["programs"]:
+        status = "timeout" if result["timed_out"] else result["status"]
+        yield result["name"], status, result.get("output", ""), result["seconds"]
+
+
 def verdict(status, reason):
     if status == SKIPPED:
         return "skip"
@@ -88,21 +103,24 @@ def explain(status):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--mode", choices=["native", "trap"], default="native")
+    parser.add_argument("--mode", choices=["native", "trap", "riscv64"], default="native")
     parser.add_argument("--dir", type=pathlib.Path, required=True, help="directory of the built programs")
-    parser.add_argument("--zrun", default="zrun", help="the zrun program (trap)")
-    parser.add_argument("--image", help="image to run in (trap)")
+    parser.add_argument("--zrun", default="zrun", help="the zrun program (trap, riscv64)")
+    parser.add_argument("--image", help="image to run in (trap, riscv64)")
     parser.add_argument("--zrun-arg", action="append", default=[], help="one more option for zrun run; may be repeated")
     parser.add_argument("--nobody", action="store_true", help="run as user 65534 instead of the caller (root)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--timeout", type=float, default=20, help="seconds for each program")
+    parser.add_argument("--timeout", type=float, help="seconds for each program (20; in a machine 60)")
     parser.add_argument("-v", "--verbose", action="store_true", help="a line for each program, with its time")
     parser.add_argument("names", nargs="*", help="programs to run; all when none is named")
     options = parser.parse_args()
     options.dir = options.dir.resolve()
-    if options.mode == "trap":
+    options.timeout = options.timeout or (60 if options.mode == "riscv64" else 20)
+    if options.mode == "riscv64" and (options.nobody or options.zrun_arg):
+        parser.error("--mode riscv64 takes neither --nobody nor --zrun-arg")
+    if options.mode != "native":
         if not options.image:
-            parser.error("--mode trap needs --image")
+            parser.error(f"--mode {options.mode} needs --image")
         options.zrun = str(pathlib.Path(options.zrun).resolve()) if "/" in options.zrun else options.zrun
         if pathlib.Path(options.image).exists():
             options.image = str(pathlib.Path(options.image).resolve())
@@ -119,7 +137,11 @@ def main():
     count = {"pass": 0, "FAIL": 0, "skip": 0, "known": 0, "fixed": 0}
 
     with concurrent.futures.ThreadPoolExecutor(max(1, options.jobs)) as pool:
-        for name, status, text, seconds in pool.map(lambda n: run_one(options, n), names):
+        if options.mode == "riscv64":
+            results = run_in_machine(options, names)
+        else:
+            results = pool.map(lambda n: run_one(options, n), names)
+        for name, status, text, seconds in results:
             word = verdict(status, expected.get(name))
             count[word] += 1
             if options.verbose or word != "pass":
