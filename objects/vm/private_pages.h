@@ -22,6 +22,9 @@ void Forget(VmMapping& mapping, hal::VirtRange part);
 Result<void> Protect(hal::AddressSpace& space, VmMapping& mapping, hal::Access access);
 // The translations of |from| go to the range of |to|, which has what |from| had, at least as long.
 Result<void> Move(hal::AddressSpace& space, VmMapping& from, VmMapping& to);
+// |right| follows |left| and is like it in all else: whether |left| can stand for both. It is then
+// ready to.
+bool Join(VmMapping& left, VmMapping& right);
 // The mapping's range will be |size|: for what comes after it.
 Result<void> Grow(hal::AddressSpace& space, VmMapping& mapping, uint64_t size);
 // MADV_DONTNEED, and what only concerns the host.

@@ -72,6 +72,17 @@ Result<void> Move(hal::AddressSpace& space, VmMapping& from, VmMapping& to) {
   return {};
 }
 
+bool Join(VmMapping& left, VmMapping& right) {
+  if (left.pages == right.pages)
+    return !left.pages || left.pages_offset + left.size() == right.pages_offset;
+  // A heap that grows: nothing was written to |right| yet. What other mappings have of the object
+  // is in the way.
+  if (right.pages || !left.is_anonymous() || left.pages->ref_count() != 1) return false;
+  const uint64_t end = left.pages_offset + left.size(), had = left.pages->size();
+  if (had > end && !left.pages->Decommit(end, had - end).ok()) return false;
+  return end + right.size() <= had || left.pages->Resize(end + right.size()).ok();
+}
+
 Result<void> Grow(hal::AddressSpace& space, VmMapping& mapping, uint64_t size) {
   if (!mapping.pages) return {};
   // The object may have been split among mappings: what follows in it can be another's.

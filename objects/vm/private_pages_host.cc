@@ -58,6 +58,8 @@ Result<void> Move(hal::AddressSpace& space, VmMapping& from, VmMapping& to) {
   return Map(space, to);
 }
 
+bool Join(VmMapping&, VmMapping&) { return true; }
+
 Result<void> Grow(hal::AddressSpace&, VmMapping&, uint64_t) { return {}; }
 
 Result<void> Advise(hal::AddressSpace& space, VmMapping& mapping, VirtRange part, int advice) {

@@ -122,7 +122,7 @@ void VmAddressRegion::Resize(VmMapping& mapping, uint64_t size) {
 
 namespace {
 
-bool CanJoin(const VmMapping& a, const VmMapping& b) {
+bool CanJoin(VmMapping& a, VmMapping& b) {
   if (a.end() != b.base() || a.is_fixture() || b.is_fixture()) return false;
   const Mapping& left = a.info;
   const Mapping& right = b.info;
@@ -131,8 +131,8 @@ bool CanJoin(const VmMapping& a, const VmMapping& b) {
     return false;
   }
   if (left.object && left.object_offset + a.size() != right.object_offset) return false;
-  if (a.pages != b.pages || (a.pages && a.pages_offset + a.size() != b.pages_offset)) return false;
-  return a.populated == a.size() || b.populated == 0;
+  if (a.populated != a.size() && b.populated != 0) return false;
+  return private_pages::Join(a, b);
 }
 
 }  // namespace

@@ -165,6 +165,31 @@ TEST_P(RegionTest, NeighboursJoin) {
   EXPECT_EQ(space.region->totals().mappings, 4u);  // with the vDSO
 }
 
+TEST_P(RegionTest, MemoryGrowsInOnePiece) {
+  Space space;
+  space.Map(At(0), 1).value();
+  EXPECT_TRUE(space.Write(At(0), "heap"));
+  for (int i = 1; i < 4; i++) {
+    space.Map(At(i), 1).value();
+    EXPECT_TRUE(space.Write(At(i), std::to_string(i)));
+  }
+  EXPECT_EQ(space.Show(), "0-4rw");
+  EXPECT_EQ(space.Read(At(0), 4), "heap");
+  EXPECT_EQ(space.Read(At(2), 1), "2");
+  // What is unmapped does not come back.
+  ASSERT_TRUE(space.region->Unmap(Pages(1, 3)).ok());
+  space.Map(At(1), 2).value();
+  EXPECT_EQ(space.Show(), "0-3rw");
+  EXPECT_EQ(space.Read(At(0), 4), "heap");
+  EXPECT_EQ(space.Read(At(2), 1), std::string(1, '\0'));
+  // Nor do two parts of one object get into each other's way.
+  EXPECT_TRUE(space.Write(At(2), "2"));
+  ASSERT_TRUE(space.region->Unmap(Pages(1, 1)).ok());
+  space.Map(At(1), 1).value();
+  EXPECT_EQ(space.Read(At(1), 1), std::string(1, '\0'));
+  EXPECT_EQ(space.Read(At(2), 1), "2");
+}
+
 TEST_P(RegionTest, Placement) {
   Space space;
   space.region->SetMmapBase(At(1000));
