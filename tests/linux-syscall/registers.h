@@ -44,14 +44,13 @@ static inline void MakeState(struct VectorState* state, unsigned seed) {
 
 #define LOAD_(op, kind, n, offset) op " " #offset "(%%rsi), %%" kind #n "\n"
 #define STORE_(op, kind, n, offset) op " %%" kind #n ", " #offset "(%%rdi)\n"
-#define MOVE_ALL_(op, kind, M)                                                                \
-  M(op, kind, 0, 0)                                                                           \
-  M(op, kind, 1, 32)                                                                          \
-  M(op, kind, 2, 64)                                                                          \
-  M(op, kind, 3, 96) M(op, kind, 4, 128) M(op, kind, 5, 160) M(op, kind, 6, 192)              \
-      M(op, kind, 7, 224) M(op, kind, 8, 256) M(op, kind, 9, 288) M(op, kind, 10, 320)        \
-          M(op, kind, 11, 352) M(op, kind, 12, 384) M(op, kind, 13, 416) M(op, kind, 14, 448) \
-              M(op, kind, 15, 480)
+// clang-format off
+#define MOVE_ALL_(op, kind, M)                                                               \
+  M(op, kind, 0, 0) M(op, kind, 1, 32) M(op, kind, 2, 64) M(op, kind, 3, 96)                 \
+  M(op, kind, 4, 128) M(op, kind, 5, 160) M(op, kind, 6, 192) M(op, kind, 7, 224)            \
+  M(op, kind, 8, 256) M(op, kind, 9, 288) M(op, kind, 10, 320) M(op, kind, 11, 352)          \
+  M(op, kind, 12, 384) M(op, kind, 13, 416) M(op, kind, 14, 448) M(op, kind, 15, 480)
+// clang-format on
 
 static inline void CheckState(const struct VectorState* got, const struct VectorState* wanted) {
   for (int i = 0; i < 16; i++)
