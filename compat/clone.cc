@@ -168,6 +168,7 @@ Result<void> TaskBuilder::Assemble(Task& parent, const CloneRequest& request, Pa
   task.affinity.store(parent.affinity.load());
   // The machine copies the parent's, which may not have followed yet.
   if (parent.attention_.load() & Task::kAttendAffinity) task.Demand(Task::kAttendAffinity);
+  if (reset) task.ApplyScheduling();
   task.timer_slack.store(parent.timer_slack.load());
   task.io_priority.store(parent.io_priority.load());
   task.personality.store(parent.personality.load());

@@ -153,11 +153,13 @@ class Task final : public Thread, public ListNode<TaskListTag> {
   uint64_t robust_list = 0;
   std::atomic<bool> pi_waited_for{false};  // somebody may sleep for a PI futex of this thread's
   bool pi_left = false;  // it has released them for good; guarded by the kernel's lock
+  // How it is scheduled; who changes one of these tells the machine by ApplyScheduling().
   std::atomic<int> nice{0};
   std::atomic<int> policy{0};  // SCHED_*
   std::atomic<int> rt_priority{0};
   std::atomic<bool> reset_on_fork{false};
   std::atomic<uint64_t> affinity{hal::AllowedCpus()};  // of the first 64 processors
+  void ApplyScheduling();
   std::atomic<uint64_t> timer_slack{50'000};
   std::atomic<int> io_priority{0};
   std::atomic<uint32_t> personality{0};

@@ -147,6 +147,7 @@ SyscallResult sys_setpriority(Task& task, int32_t which, int32_t who, int32_t ni
       error = Errno::kEACCES;
     } else {
       other.nice = nice;
+      other.ApplyScheduling();
     }
   }));
   if (found == 0) return Errno::kESRCH;

@@ -1,5 +1,5 @@
-// Scheduling: the machine's host schedules; policies, priorities and affinity are kept and reported
-// (sched(7)).
+// Scheduling (sched(7)): policies, priorities and affinity are kept and reported here; the machine
+// follows them where it schedules itself.
 #include "compat/abi/types.h"
 #include "compat/syscall_table.h"
 #include "compat/task.h"
@@ -46,6 +46,7 @@ Result<void> SetPolicy(Task& task, Task& other, int policy, int priority, bool r
   other.policy = policy;
   other.rt_priority = priority;
   other.reset_on_fork = reset_on_fork;
+  other.ApplyScheduling();
   return {};
 }
 
@@ -60,6 +61,16 @@ constexpr uint32_t kAttrSize = 48;
 static_assert(sizeof(SchedAttr) == kAttrSize);
 
 }  // namespace
+
+void Task::ApplyScheduling() {
+  static constexpr hal::SchedulingPolicy kPolicies[] = {
+      hal::SchedulingPolicy::kNormal,     hal::SchedulingPolicy::kFifo,
+      hal::SchedulingPolicy::kRoundRobin, hal::SchedulingPolicy::kBatch,
+      hal::SchedulingPolicy::kNormal,  // not used
+      hal::SchedulingPolicy::kIdle};
+  SetScheduling({kPolicies[policy.load()], int8_t(nice.load()), uint8_t(rt_priority.load()),
+                 affinity.load()});
+}
 
 SyscallResult sys_sched_yield(Task&) {
   hal::Yield();
@@ -157,6 +168,7 @@ SyscallResult sys_sched_setattr(Task& task, int32_t tid, UserAddr attributes, ui
   const auto other = TRY(FindTask(task, tid));
   TRY(SetPolicy(task, *other, int(wanted.policy), int(wanted.priority), wanted.flags & 1));
   if (!IsRealTime(int(wanted.policy))) other->nice = std::clamp(wanted.nice, -20, 19);
+  other->ApplyScheduling();
   return 0;
 }
 

@@ -389,6 +389,7 @@ CpuTimes ThreadCpuTimes(const Thread& thread) {
     times.voluntary_switches = thread.voluntary_switches;
     times.involuntary_switches = thread.involuntary_switches;
   }
+  if (thread.space) times.peak_resident_bytes = thread.space->peak_pages() * kPageSize;
   // What ticks have found it doing divides the time, which is exact.
   const uint64_t user = thread.user_samples.load(std::memory_order_relaxed) + 1;
   const uint64_t system = thread.system_samples.load(std::memory_order_relaxed) + 1;

@@ -232,8 +232,13 @@ Result<void> Space::MapShared(vaddr_t base, std::span<const PhysRange> frames, A
           const uint64_t entry = (range.base + done) >> 12 << 10 | bits;
           PageEntry& place = slot.table[IndexAt(base + done, 0)];
           // The same entry again: a hart that remembers none, or a lesser one, must forget it.
-          if (place.exchange(entry, std::memory_order_release) & kPageValid) replaced = true;
+          if (place.exchange(entry, std::memory_order_release) & kPageValid) {
+            replaced = true;
+          } else {
+            pages_++;
+          }
         }
+        if (pages_ > peak_pages()) peak_pages_.store(pages_, std::memory_order_relaxed);
       }
       if (missing) TRY(GrowTo(base + done));
     }
@@ -282,6 +287,7 @@ Result<void> Space::Unmap(VirtRange range) {
       PageEntry& place = slot.table[IndexAt(at, 0)];
       if (place.load(std::memory_order_relaxed) == 0) continue;
       place.store(0, std::memory_order_relaxed);
+      pages_--;
       changed = true;
     }
     at = end;
@@ -310,6 +316,7 @@ Result<void> Space::UnmapAll() {
     unsigned count = 0;
     {
       SpinLocked lock(lock_);
+      pages_ = 0;
       for (unsigned i = first; i < first + kAtOnce; i++) {
         if (i == kVdsoSlot) continue;
         const uint64_t entry = TableAt(root_)[i].exchange(0);

@@ -37,6 +37,8 @@ class Space final : public AddressSpace {
   static void AnswerShootDown(Hart& hart);
   // Code was written: harts fetch it anew before they run the guest again; all harts have, or will.
   void FlushCodeEverywhere();
+  // Pages mapped, at most at any time.
+  uint64_t peak_pages() const { return peak_pages_.load(std::memory_order_relaxed); }
   uint64_t table_frames() const { return tables_.load(std::memory_order_relaxed); }
 
  private:
@@ -62,6 +64,8 @@ class Space final : public AddressSpace {
   const paddr_t root_;
   const uint32_t asid_;
   std::atomic<uint64_t> tables_{1};
+  uint64_t pages_ GUARDED_BY(lock_) = 0;
+  std::atomic<uint64_t> peak_pages_{0};
   std::atomic<uint32_t> active_{0};  // harts that have it loaded
   std::atomic<bool> dying_{false};
   std::atomic<uint64_t> generation_{0};

@@ -55,7 +55,6 @@ void FairPolicy::Leave(Entity& entity, bool waiting) {
 // The first in order of |due| that is eligible: a subtree without one is passed over.
 Entity* FairPolicy::Earliest() const {
   Entity* node = waiting_.root();
-  Entity* best = nullptr;
   while (node) {
     Entity* left = Waiting::Left(*node);
     if (left && IsEligible(left->least_received)) {
@@ -66,13 +65,16 @@ Entity* FairPolicy::Earliest() const {
       node = Waiting::Right(*node);
     }
   }
-  return best;
+  return nullptr;
 }
 
 Entity* FairPolicy::Take() {
   Entity* entity = Earliest();
   if (!entity) entity = waiting_.First();  // all eligible ones were running: rounding
-  if (entity) waiting_.Remove(*entity);
+  if (entity) {
+    waiting_.Remove(*entity);
+    entity->slice_used = 0;
+  }
   return entity;
 }
 
@@ -99,7 +101,11 @@ bool FairPolicy::ShouldSwitch(const Entity& running) const {
   if (running.scheduling.policy == SchedulingPolicy::kIdle &&
       other->scheduling.policy != SchedulingPolicy::kIdle)
     return true;
-  return !IsEligible(running.received) || other->due < running.due;
+  // A slice is run to its end, unless somebody's is due sooner; then at least so much of it that
+  // switching costs little.
+  constexpr Nanoseconds kLeast = 500'000;
+  return running.slice_used >= kSlice ||
+         (other->due < running.due && running.slice_used >= kLeast);
 }
 
 Entity* FairPolicy::Spare(unsigned cpu) {

@@ -21,7 +21,6 @@ Entity* StridePolicy::Take() {
   Entity* entity = waiting_.First();
   if (!entity) return nullptr;
   waiting_.Remove(*entity);
-  now_ = std::max(now_, entity->pass);
   entity->slice_used = 0;
   return entity;
 }
@@ -35,6 +34,8 @@ void StridePolicy::PutBack(Entity& entity, bool yields) {
 void StridePolicy::Charge(Entity& running, Nanoseconds ran) {
   running.pass += ToVirtual(ran, running.weight);
   running.slice_used += ran;
+  const Entity* first = waiting_.First();
+  now_ = std::max(now_, first ? std::min(first->pass, running.pass) : running.pass);
 }
 
 bool StridePolicy::ShouldSwitch(const Entity& running) const {

@@ -21,7 +21,7 @@ class StridePolicy final : public SharePolicy {
     static int64_t KeyOf(const Entity& entity) { return entity.pass; }
   };
   Tree<Entity, Traits, Entity> waiting_;
-  int64_t now_ = 0;  // where newcomers begin: the pass of the last that ran
+  int64_t now_ = 0;  // where newcomers begin: the least pass of all
 };
 
 }  // namespace zrun::hal::sched

@@ -20,6 +20,7 @@ void Thread::SetMachineThread(hal::Thread* thread) {
   {
     MutexLock lock(machine_lock_);
     machine_ = thread;
+    if (scheduling_) hal::SetScheduling(*thread, *scheduling_);
     if (kicked_) hal::Kick(*thread);
     kicked_ = false;
   }
@@ -102,6 +103,12 @@ void Thread::Kick() {
   } else {
     kicked_ = true;
   }
+}
+
+void Thread::SetScheduling(const hal::Scheduling& scheduling) {
+  MutexLock lock(machine_lock_);
+  scheduling_ = scheduling;
+  if (machine_) hal::SetScheduling(*machine_, scheduling);
 }
 
 hal::CpuTimes Thread::cpu_times() {

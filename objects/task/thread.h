@@ -1,4 +1,6 @@
 #pragma once
+#include <optional>
+
 #include "hal/thread.h"
 #include "hal/user_context.h"
 #include "objects/task/process.h"
@@ -34,6 +36,8 @@ class Thread : public KernelObject {
 
   // Wakes it from an interruptible wait and out of guest code.
   void Kick() EXCLUDES(machine_lock_);
+  // How the machine schedules it, from now or from its start on.
+  void SetScheduling(const hal::Scheduling& scheduling) EXCLUDES(machine_lock_);
   // CPU time so far; also after its end.
   hal::CpuTimes cpu_times() EXCLUDES(machine_lock_);
   // Set when Main() has returned.
@@ -58,6 +62,7 @@ class Thread : public KernelObject {
   std::atomic<uint32_t> gate_{kClosed};
   mutable Mutex machine_lock_{LockRank::kLeaf};
   hal::Thread* machine_ GUARDED_BY(machine_lock_) = nullptr;
+  std::optional<hal::Scheduling> scheduling_ GUARDED_BY(machine_lock_);  // none: its creator's
   bool kicked_ GUARDED_BY(machine_lock_) = false;  // before there was a machine thread
   hal::CpuTimes ended_times_ GUARDED_BY(machine_lock_) = {};
   hal::Thread* successor_ = nullptr;  // only its own thread: where it goes on
