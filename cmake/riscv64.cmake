@@ -31,13 +31,17 @@ function(zrun_riscv64_objects name)
     file(RELATIVE_PATH path ${CMAKE_CURRENT_SOURCE_DIR} ${source})
     set(object ${CMAKE_CURRENT_BINARY_DIR}/riscv64/${path}.o)
     get_filename_component(folder ${object} DIRECTORY)
+    get_source_file_property(extra ${source} OBJECT_DEPENDS)
+    if(NOT extra)
+      set(extra)
+    endif()
     file(MAKE_DIRECTORY ${folder})
     add_custom_command(
       OUTPUT ${object}
-      DEPENDS ${source}
+      DEPENDS ${source} ${extra}
       DEPFILE ${object}.d
       COMMAND ${CMAKE_CXX_COMPILER_LAUNCHER} ${ZRUN_RISCV64_CXX} ${ZRUN_RISCV64_FLAGS} -MD -MF ${object}.d -MT ${object}
-              -c ${source} -o ${object}
+              -Wa,-I${CMAKE_CURRENT_BINARY_DIR} -c ${source} -o ${object}
       COMMENT "Building riscv64 object ${path}"
       VERBATIM)
     list(APPEND objects ${object})

@@ -42,6 +42,7 @@ std::span<const PhysRange> ReservedRam();
 struct FrameSource {
   Result<paddr_t> (*allocate)();  // a page of zeros
   void (*free)(paddr_t frame);
+  uint64_t (*used)();  // bytes of Ram() that are not free
 };
 void UseFrames(const FrameSource& source);
 // How many bytes to reserve at once for an object that wants |wanted| (a multiple of the page

@@ -90,6 +90,7 @@ extern "C" [[noreturn]] void MachineStart(uint64_t boot_hart, uint64_t device_tr
   InitConsole();
   InitCommandLine();
   InitClock();
+  FillVdsoData();
   InitTimer();
   InitSleep();
   InitThreads();

@@ -6,6 +6,7 @@
 #include "base/assert.h"
 #include "base/text.h"
 #include "hal/riscv64/device_tree.h"
+#include "hal/riscv64/entropy.h"
 #include "hal/riscv64/machine.h"
 #include "hal/riscv64/sbi.h"
 #include "hal/riscv64/streams.h"
@@ -69,6 +70,7 @@ void StartStreams() {
     g_kinds[i] = StreamKind(NumberOption(kKindOptions[i], uint64_t(StreamKind::kPipe)));
   }
   g_window.store(NumberOption("window", 24 | 80 << 16));
+  StartEntropyDevice();
   const auto reactor = StartThread(nullptr, {ReactorMain, nullptr});
   CHECK(reactor.ok());
   if (!ports) UartListen([] { NotifyStreams(1); });
@@ -76,7 +78,6 @@ void StartStreams() {
 
 void ConsoleWrite(std::string_view text) { UartWrite(text); }
 
-// The test device makes QEMU's exit status; the firmware's reset is for machines without one.
 void Halt(int exit_status) {
   constexpr Nanoseconds kPatience = 10 * kSecond;  // with a launcher that does not read
   const Nanoseconds end = TimerNow() + kPatience;
@@ -84,6 +85,11 @@ void Halt(int exit_status) {
     while (stream && !stream->IsDrained() && TimerNow() < end) {
     }
   }
+  PowerOff(exit_status);
+}
+
+// The test device makes QEMU's exit status; the firmware's reset is for machines without one.
+void PowerOff(int exit_status) {
   const DeviceTree& tree = MachineTree();
   const auto test = tree.FindCompatible(tree.Find("/soc"), "sifive,test0");
   if (test) {

@@ -96,8 +96,8 @@ std::byte* PhysToVirt(paddr_t frame) { return WindowPointer<std::byte>(frame); }
 paddr_t VirtToPhys(const void* address) {
   return reinterpret_cast<uint64_t>(address) - ZRUN_WINDOW;
 }
-void DiscardFrames(PhysRange) {}       // nobody else could use them
-uint64_t CommittedRam() { return 0; }  // as much as the page allocator says
+void DiscardFrames(PhysRange) {}  // nobody else could use them
+uint64_t CommittedRam() { return g_source.used ? g_source.used() : 0; }
 uint64_t TotalRam() { return g_ram.size; }
 PhysRange ImageRom() { return g_image; }
 

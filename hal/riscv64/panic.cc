@@ -1,8 +1,8 @@
 // The end of the kernel by its own fault: reason, registers, back trace; exit status 125.
 #include "base/assert.h"
 #include "base/text.h"
-#include "hal/devices.h"
 #include "hal/riscv64/machine.h"
+#include "hal/riscv64/streams.h"
 #include "hal/riscv64/uart.h"
 
 namespace zrun::hal {
@@ -50,6 +50,7 @@ void Die(std::string_view reason, const KernelFrame* frame) {
   if (g_dying.exchange(true)) {
     for (;;) asm volatile("wfi");
   }
+  UartSeize();
   UartWrite("zrun: the container's kernel stopped: ");
   UartWrite(reason);
   UartWrite("\n");
@@ -60,7 +61,7 @@ void Die(std::string_view reason, const KernelFrame* frame) {
     WriteBackTrace(reinterpret_cast<uint64_t>(__builtin_return_address(0)),
                    reinterpret_cast<uint64_t>(__builtin_frame_address(0)));
   }
-  Halt(125);
+  PowerOff(125);
 }
 
 }  // namespace zrun::hal

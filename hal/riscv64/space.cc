@@ -80,6 +80,11 @@ Result<RefPtr<AddressSpace>> Space::Create() {
     FreeTable(root);
     return space.error();
   }
+  // A fork's peak begins with what its parent has, though its own translations come by faults.
+  if (Space* creator = CurrentThread().space) {
+    SpinLocked lock(creator->lock_);
+    space.value()->peak_pages_.store(creator->pages_, std::memory_order_relaxed);
+  }
   return RefPtr<AddressSpace>(std::move(space).value());
 }
 

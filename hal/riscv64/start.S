@@ -73,6 +73,8 @@ PrepareHart:
   lla t0, TrapEntry
   csrw stvec, t0
   csrw sscratch, zero
+  li t0, 2  // guests may read the time
+  csrw scounteren, t0
   // No interrupts; user memory may be reached (user_copy.S says why always); floats off.
   li t0, 1 << 18
   csrw sstatus, t0

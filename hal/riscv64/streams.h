@@ -18,6 +18,9 @@ class Stream {
   ~Stream() = default;
 };
 
+// At once: Halt() lets the streams' bytes out first.
+[[noreturn]] void PowerOff(int exit_status);
+
 // Something may have changed for streams: bit n for stream n. From interrupt handlers too.
 void NotifyStreams(uint32_t bits);
 inline constexpr uint32_t kNotifyPorts = 8;  // the virtio console wants ServicePorts()

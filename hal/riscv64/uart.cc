@@ -21,6 +21,7 @@ constexpr uint8_t kDataReady = 1, kTransmitterEmpty = 0x20, kReceiveInterrupt = 
 constinit volatile uint8_t* g_registers = nullptr;
 constinit uint32_t g_interrupt = 0;
 constinit SpinLock g_lock;
+constinit std::atomic<bool> g_seized{false};
 using Notify = void (*)();
 constinit Notify g_notify = nullptr;
 
@@ -41,13 +42,18 @@ void InitConsole() {
 
 void UartWrite(std::string_view text) {
   if (!g_registers) return;
-  SpinLocked lock(g_lock);
+  InterruptsOff off;
+  const bool lock = !g_seized.load(std::memory_order_relaxed);
+  if (lock) g_lock.Lock();
   for (char c : text) {
     while (!(g_registers[kLineStatus] & kTransmitterEmpty)) {
     }
     g_registers[kData] = uint8_t(c);
   }
+  if (lock) g_lock.Unlock();
 }
+
+void UartSeize() { g_seized.store(true, std::memory_order_relaxed); }
 
 namespace {
 

@@ -7,6 +7,8 @@
 namespace zrun::hal {
 
 void UartWrite(std::string_view text);
+// The kernel is dying, perhaps in here: from now on nobody waits for anybody.
+void UartSeize();
 // Interrupts whenever there is input; |notify| runs with interrupts off.
 void UartListen(void (*notify)());
 

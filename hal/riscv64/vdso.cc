@@ -2,14 +2,22 @@
 
 #include "hal/address_space.h"
 #include "hal/riscv64/page_table.h"
+#include "hal/riscv64/timekeeping.h"
+#include "hal/riscv64/vdso_data.h"
 
-extern "C" const std::byte vdso_begin[], vdso_sigreturn[];
+extern "C" const std::byte vdso_image[];
 
 namespace zrun::hal {
 namespace {
 
 constinit UserLayout g_layout = {};
 constinit paddr_t g_table = 0;
+
+struct alignas(kPageSize) DataPage {
+  VdsoData data;
+  std::byte rest[kPageSize - sizeof(VdsoData)];
+};
+constinit DataPage g_data = {};
 
 }  // namespace
 
@@ -20,17 +28,27 @@ void InitVdso() {
   const vaddr_t base = kVdsoSlot * SpanAt(top_level);
   g_layout.lowest = 0x10000;
   g_layout.highest = SpanAt(top_level) * (kEntriesPerTable / 2);
-  g_layout.vdso = {base, kPageSize};
+  g_layout.vdso = {base, 2 * kPageSize};
   g_layout.reserved = {g_layout.vdso.end(), SpanAt(top_level) - g_layout.vdso.size};
-  g_layout.sigreturn = base + uint64_t(vdso_sigreturn - vdso_begin);
-  constexpr uint64_t kUserCode = kPageValid | kPageRead | kPageExecute | kPageUser | kPageAccessed;
-  const paddr_t page = reinterpret_cast<uint64_t>(vdso_begin) - ZRUN_KERNEL_OFFSET;
-  uint64_t entry = page >> 12 << 10 | kUserCode;
-  for (unsigned level = 0; level < top_level; level++) {
-    g_table = AllocateTable();
-    TableAt(g_table)[0] = entry;
-    entry = TableEntry(g_table);
+  g_layout.vdso_header = base + kPageSize;
+  g_layout.sigreturn = g_layout.vdso_header + kSigreturnOffset;
+  constexpr uint64_t kUserData = kPageValid | kPageRead | kPageUser | kPageAccessed;
+  const auto leaf = [](const void* page, uint64_t bits) {
+    return (reinterpret_cast<uint64_t>(page) - ZRUN_KERNEL_OFFSET) >> 12 << 10 | bits;
+  };
+  g_table = AllocateTable();
+  TableAt(g_table)[0] = leaf(&g_data, kUserData);
+  TableAt(g_table)[1] = leaf(vdso_image, kUserData | kPageExecute);
+  for (unsigned level = 1; level < top_level; level++) {
+    const paddr_t above = AllocateTable();
+    TableAt(above)[0] = TableEntry(g_table);
+    g_table = above;
   }
+}
+
+void FillVdsoData() {
+  const Timekeeping& time = GetTimekeeping();
+  g_data.data = {time.multiplier, time.shift, time.realtime_offset};
 }
 
 void MapVdso(paddr_t root) { TableAt(root)[kVdsoSlot] = TableEntry(g_table); }

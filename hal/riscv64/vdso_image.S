@@ -1,9 +1,9 @@
-// The page that guests see (vdso.cc).
+// The pages that guests see (vdso.cc).
 .section .rodata.vdso, "a"
 .balign 4096
-.globl vdso_begin, vdso_sigreturn
-vdso_begin:
-vdso_sigreturn:
-  li a7, 139  // rt_sigreturn
-  ecall
+.globl vdso_image
+vdso_image:
+.incbin "vdso.so"
 .balign 4096
+.globl vdso_image_end
+vdso_image_end:
