@@ -104,8 +104,7 @@ bool FairPolicy::ShouldSwitch(const Entity& running) const {
   // A slice is run to its end, unless somebody's is due sooner; then at least so much of it that
   // switching costs little.
   constexpr Nanoseconds kLeast = 500'000;
-  return running.slice_used >= kSlice ||
-         (other->due < running.due && running.slice_used >= kLeast);
+  return running.slice_used >= kSlice || (other->due < running.due && running.slice_used >= kLeast);
 }
 
 Entity* FairPolicy::Spare(unsigned cpu) {

@@ -21,7 +21,9 @@ void InitPageAllocator() {
   new (g_frames) PageAllocator(hal::Ram(), hal::ReservedRam());
   hal::UseFrames({
       []() -> Result<hal::paddr_t> { return TRY(RamFrames().AllocateRun(kPageSize)).base; },
-      [](hal::paddr_t frame) { RamFrames().Free({frame, kPageSize}); },
+      [](hal::paddr_t frame) {
+        RamFrames().Free({frame, kPageSize});
+      },
       [] {
         const auto statistics = RamFrames().statistics();
         return statistics.total_bytes - statistics.free_bytes;
