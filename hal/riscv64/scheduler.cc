@@ -139,8 +139,10 @@ void FinishSwitch() {
   Hart& hart = ThisHart();
   Thread* previous = hart.switched_from;
   hart.switched_from = nullptr;
+  // Asked under the lock: afterwards it may be woken, run elsewhere and die there.
+  const bool dead = previous->state.load(std::memory_order_relaxed) == ThreadState::kDead;
   DispatchStrays(hart);
-  if (previous->state.load(std::memory_order_relaxed) == ThreadState::kDead) RecycleDead(*previous);
+  if (dead) RecycleDead(*previous);
 }
 
 // Takes a waiting thread from the busiest other hart. |hart.lock| is not held.

@@ -1,6 +1,7 @@
 #include "hal/riscv64/space.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/assert.h"
 #include "hal/riscv64/vdso.h"
@@ -111,11 +112,16 @@ void LoadKernelTables(Hart& hart) {
 }
 
 void Space::Load(Hart& hart) {
-  if (hart.loaded == this) return;
-  if (hart.loaded) hart.loaded->Leave(hart);
-  hart.loaded = this;
+  if (hart.loaded == this) {
+    // Another thread of the space may have unmapped what this one is in the middle of copying.
+    CatchUp(hart);
+    return;
+  }
+  Space* before = std::exchange(hart.loaded, this);
   active_.fetch_or(1u << hart.index, std::memory_order_seq_cst);
   WriteSatp((KernelSatp() >> 60) << 60 | uint64_t{asid_} << kSatpAsidShift | root_ >> 12);
+  // Its tables may go as soon as it is left: not before they are out of satp.
+  if (before) before->Leave(hart);
   const uint32_t flushes = g_asids.flushes();
   if (g_flushes_seen[hart.index] != flushes || asid_ == 0) {
     g_flushes_seen[hart.index] = flushes;
