@@ -15,12 +15,12 @@ using loader::Image;
 
 namespace {
 
-constexpr uint64_t kMegabyte = 1 << 20, kGigabyte = 1 << 30;
+constexpr uint64_t kMegabyte = 1 << 20;
 constexpr uint32_t kAddrNoRandomize = 0x0040000;
-// As Linux on x86-64 spreads things: 34 bits for the stack, 28 bits of pages for the rest, 32 MiB
-// for brk.
-constexpr uint64_t kStackSpread = 16 * kGigabyte;
-constexpr uint64_t kMmapSpread = uint64_t{1} << 40;
+// As Linux on x86-64 spreads things in 47 bits, 34 bits for the stack and 40 for the rest, and in
+// proportion where the guest's range is smaller; 32 MiB for brk.
+uint64_t StackSpread() { return kUserTop / 8192; }
+uint64_t MmapSpread() { return kUserTop / 128; }
 constexpr uint64_t kBrkSpread = 32 * kMegabyte;
 constexpr uint64_t kGuardGap = kMegabyte;
 // A stack without limit still has to end somewhere.
@@ -82,7 +82,7 @@ Result<void> ExecPlan::Build(Task& task) {
     if (interpreter_) {
       // Position-independent programs lie two thirds up, out of the way of what they map.
       const uint64_t size = layout.highest - layout.lowest;
-      below = kUserTop / 3 * 2 + RoundDown(random_.program % kMmapSpread) + size;
+      below = kUserTop / 3 * 2 + RoundDown(random_.program % MmapSpread()) + size;
       below = std::min(below, mmap_base_);
     }
     program_bias_ = TRY(loader::FindPlace(region, layout, below, lowest)) - layout.lowest;
@@ -127,7 +127,7 @@ Result<void> ExecPlan::Build(Task& task) {
 
 Result<void> ExecPlan::MapStack(Task& task) {
   const uint64_t highest = std::min<uint64_t>(hal::GetUserLayout().highest, kUserTop);
-  stack_top_ = RoundDown(highest - random_.stack % kStackSpread);
+  stack_top_ = RoundDown(highest - random_.stack % StackSpread());
   const uint64_t limit = task.group().limits().soft(Limit::kStack);
   const uint64_t size = RoundUp(std::clamp(limit, kMinStack, kMaxStack));
   stack_bottom_ = stack_top_ - size;
@@ -138,7 +138,7 @@ Result<void> ExecPlan::MapStack(Task& task) {
   stack.flags = MapFlags::kPrivate | MapFlags::kFixed | MapFlags::kGrowsDown;
   TRY(task.region().Map(std::move(stack)));
   // The gap stays free: an overflow must not run into a neighbour.
-  mmap_base_ = RoundDown(stack_bottom_ - kGuardGap - random_.mmap % kMmapSpread);
+  mmap_base_ = RoundDown(stack_bottom_ - kGuardGap - random_.mmap % MmapSpread());
   task.region().SetMmapBase(mmap_base_);
   return {};
 }

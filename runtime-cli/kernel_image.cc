@@ -73,6 +73,7 @@ uint64_t KernelImage::Symbol(const char* name) const {
 std::string KernelImage::Describe(uint64_t address) const {
   std::string description;
   ForEachSymbol(elf_, [&](const GElf_Sym& symbol, const char* name) {
+    if (name[0] == '$') return;  // the assembler's marks
     if (address < symbol.st_value ||
         address >= symbol.st_value + std::max<uint64_t>(symbol.st_size, 1))
       return;

@@ -1,6 +1,7 @@
 #include "runtime-cli/qemu_machine.h"
 
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -122,6 +123,30 @@ QemuMachine::~QemuMachine() {
   }
 }
 
+// Bound here and handed over: only this host's programs reach it, and any free port can be had.
+void QemuMachine::ListenForDebugger() {
+  const UniqueFd listener(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const int yes = 1;
+  setsockopt(listener.get(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+  sockaddr_in address = {};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(config_.gdb_port);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  if (!listener.is_valid() || bind(listener.get(), reinterpret_cast<sockaddr*>(&address), size) ||
+      listen(listener.get(), 1) ||
+      getsockname(listener.get(), reinterpret_cast<sockaddr*>(&address), &size))
+    Throw("cannot listen for a debugger");
+  const int fd = Inherit(listener.get());
+  devices_.insert(devices_.end(),
+                  {"-chardev", "socket,id=zrun.gdb,server=on,wait=off,fd=" + std::to_string(fd),
+                   "-gdb", "chardev:zrun.gdb", "-S"});
+  std::fprintf(stderr,
+               "zrun: waiting for gdb-multiarch -ex 'target remote localhost:%u' "
+               "BUILD/runtime-cli/zkernel-riscv64\n",
+               unsigned(ntohs(address.sin_port)));
+}
+
 int QemuMachine::Inherit(int fd) {
   const int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
   if (copy < 0) Throw("cannot pass on a descriptor");
@@ -170,7 +195,6 @@ std::vector<std::string> QemuMachine::Arguments() const {
                                     "virtio-rng-device",
                                     "-device",
                                     "virtio-serial-device,max_ports=5"};
-  if (config_.gdb) words.insert(words.end(), {"-gdb", "tcp::1234", "-S"});
   return words;
 }
 
@@ -200,6 +224,7 @@ void QemuMachine::Start() {
   const auto image = EmbeddedKernel();
   const UniqueFd kernel = MemoryFile("zkernel-riscv64", image.data(), image.size());
   const UniqueFd boot = MemoryFile("records", records.data(), records.size());
+  if (config_.gdb) ListenForDebugger();
   std::vector<std::string> words = Arguments();
   words.insert(words.end(), devices_.begin(), devices_.end());
   char address[32];
@@ -209,6 +234,7 @@ void QemuMachine::Start() {
                 PathOf(Inherit(config_.image.get())), "-device",
                 "loader,file=" + PathOf(Inherit(boot.get())) + ",addr=" + address + ",force-raw=on",
                 "-append", "hal.records=" + std::to_string(records.size())});
+  words.insert(words.end(), config_.more_options.begin(), config_.more_options.end());
   std::vector<char*> argv;
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
@@ -277,7 +303,8 @@ void QemuMachine::ShowLine(std::string line) {
   unsigned number = 0;
   unsigned long address = 0;
   if (std::sscanf(line.c_str(), "  #%u %lx", &number, &address) == 2)
-    line += ' ' + kernel_.Describe(address);
+    // The others are return addresses, perhaps behind the end of a function that does not return.
+    line += ' ' + kernel_.Describe(number == 0 ? address : address - 1);
   std::fprintf(stderr, "%s\n", line.c_str());
 }
 
@@ -302,10 +329,6 @@ void QemuMachine::ReadSerial() {
 
 int QemuMachine::Run() {
   Start();
-  if (config_.gdb)
-    std::fprintf(stderr,
-                 "zrun: waiting for gdb-multiarch -ex 'target remote localhost:1234' "
-                 "BUILD/runtime-cli/zkernel-riscv64\n");
   for (;;) {
     // Once it has ended, what it has written is still passed on.
     if (ended_ && !serial_.is_valid() && pumps_[1].is_done() && pumps_[2].is_done()) break;

@@ -17,7 +17,9 @@ struct QemuMachineConfig {
   int terminal = -1;        // whose window size is passed on
   uint64_t memory = 0;      // bytes for the guest; 0: a default
   unsigned processors = 0;  // 0: a default
-  bool gdb = false;         // wait for a debugger
+  bool gdb = false;         // wait for a debugger, on this port (0: one that is free)
+  uint16_t gdb_port = 0;
+  std::vector<std::string> more_options;  // QEMU's
 };
 
 // zkernel-riscv64 on a machine that QEMU emulates: "virt", with a port of a virtio console for each
@@ -49,6 +51,7 @@ class QemuMachine {
   // A socket whose other end QEMU has, as the character device |name|.
   UniqueFd AddPort(const std::string& name, const std::string& device);
   int Inherit(int fd);
+  void ListenForDebugger();
   void HandleSignals();
   void SendMessage(uint64_t kind, uint64_t value);
   // Tells the kernel of streams that have ended.

@@ -83,6 +83,8 @@ int RunInQemu(RunOptions& options) {
               option.substr(std::min(option.find('=') + 1, option.size())));
   config.processors = options.processors;
   config.gdb = options.gdb;
+  config.gdb_port = options.gdb_port;
+  config.more_options = options.qemu_options;
   config.terminal = options.tty ? 0 : -1;
   OpenStreams(options, config.streams);
   QemuMachine machine(std::move(config));

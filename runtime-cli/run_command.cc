@@ -176,7 +176,14 @@ void AddRunCommand(CLI::App& app) {
                   "riscv64: NAME=VALUE, such as scheduler=stride")
       ->allow_extra_args(false)
       ->take_all();
-  run->add_flag("--gdb", options.gdb, "riscv64: wait for gdb-multiarch on port 1234");
+  run->add_option("--qemu-option", options.qemu_options,
+                  "riscv64: one more word for QEMU, such as --qemu-option=-cpu "
+                  "--qemu-option=rv64,sstc=off")
+      ->allow_extra_args(false)
+      ->take_all();
+  run->add_flag("--gdb", options.gdb, "riscv64: wait for gdb-multiarch");
+  run->add_option("--gdb-port", options.gdb_port,
+                  "riscv64: the port to wait on (1234; 0: any that is free)");
   run->add_flag("--no-cwd", arguments->no_cwd, "Short form: do not share the current directory");
   run->add_flag("--short-form", arguments->short_form)->group("");
   run->callback([arguments, run] { Run(*arguments, run->remaining()); });

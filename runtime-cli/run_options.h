@@ -26,7 +26,9 @@ struct RunOptions {
   uint64_t memory = 0;                      // bytes; 0: no limit
   unsigned processors = 0;                  // of an emulated machine; 0: a default
   std::vector<std::string> kernel_options;  // NAME=VALUE, for the machine's part of the kernel
+  std::vector<std::string> qemu_options;    // more words for QEMU
   bool gdb = false;                         // an emulated machine waits for a debugger
+  uint16_t gdb_port = 1234;                 // 0: one that is free
   bool interactive = false;
   bool tty = false;
   bool read_only = false;

@@ -85,10 +85,10 @@ extern "C" [[noreturn]] void MachineStart(uint64_t boot_hart, uint64_t device_tr
   InitMemory(device_tree);
   FindHarts(boot_hart);
   AdoptBootThread();
-  InitPaging();
-  InitVdso();
   InitConsole();
   InitCommandLine();
+  InitPaging();
+  InitVdso();
   InitClock();
   FillVdsoData();
   InitTimer();

@@ -118,6 +118,7 @@ struct FixupEntry {
 };
 extern "C" const FixupEntry fixup_table_begin[], fixup_table_end[];
 extern "C" uint64_t overflow_sp;
+extern "C" void PanicTrap();
 
 // A fault of a user copy goes on where its caller said. The table is in order of address.
 bool FixUp(KernelFrame& frame) {
@@ -181,10 +182,12 @@ extern "C" void KernelTrap(KernelFrame* frame) {
   }
   if (overflow_sp) {
     frame->x[2] = overflow_sp;
-    Die("kernel stack overflow", frame);
+    Die("kernel stack overflow", *frame);
   }
+  if (frame->x[0] == reinterpret_cast<uint64_t>(&PanicTrap))
+    Die(*reinterpret_cast<const std::string_view*>(frame->x[10]), *frame);
   Die(TextBuffer<120>("kernel fault: ", CauseName(frame->cause), ", address ", Hex{frame->value}),
-      frame);
+      *frame);
 }
 
 }  // namespace zrun::hal

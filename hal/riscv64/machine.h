@@ -146,9 +146,9 @@ inline Hart& ThisHart() {
 
 // ---- Booting, in this order (boot.cc)
 void InitMemory(uint64_t device_tree);  // what RAM there is
-void InitPaging();                      // the kernel's own tables
 void InitConsole();
 void InitCommandLine();
+void InitPaging();  // the kernel's own tables
 void InitClock();
 void InitSleep();
 void InitThreads();
@@ -214,6 +214,6 @@ T* WindowPointer(paddr_t address) {
 std::string_view KernelOption(std::string_view name);
 
 // ---- Panic (panic.cc)
-[[noreturn]] void Die(std::string_view reason, const KernelFrame* frame);
+[[noreturn]] void Die(std::string_view reason, const KernelFrame& frame);
 
 }  // namespace zrun::hal

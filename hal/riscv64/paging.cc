@@ -86,7 +86,7 @@ void InitPaging() {
   // Sv48 where the processor has it: satp keeps its value if not.
   g_kernel_root = AllocateTable();
   TableAt(g_kernel_root)[kEntriesPerTable - 1] = TableEntry(g_gigabytes);
-  WriteSatp(kSatpSv48 | g_kernel_root >> 12);
+  if (KernelOption("paging") != "sv39") WriteSatp(kSatpSv48 | g_kernel_root >> 12);
   if (ReadSatp() >> 60 == kSatpSv48 >> 60) {
     g_levels = 4;
   } else {

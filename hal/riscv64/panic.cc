@@ -5,6 +5,9 @@
 #include "hal/riscv64/streams.h"
 #include "hal/riscv64/uart.h"
 
+// An ebreak (trap.S), whose trap saves the registers and calls Die().
+extern "C" [[noreturn]] void PanicTrap(const std::string_view* reason);
+
 namespace zrun::hal {
 namespace {
 
@@ -45,7 +48,7 @@ void WriteBackTrace(uint64_t pc, uint64_t frame_pointer) {
 
 }  // namespace
 
-void Die(std::string_view reason, const KernelFrame* frame) {
+void Die(std::string_view reason, const KernelFrame& frame) {
   DisableInterrupts();
   if (g_dying.exchange(true)) {
     for (;;) asm volatile("wfi");
@@ -54,13 +57,8 @@ void Die(std::string_view reason, const KernelFrame* frame) {
   UartWrite("zrun: the container's kernel stopped: ");
   UartWrite(reason);
   UartWrite("\n");
-  if (frame) {
-    WriteRegisters(*frame);
-    WriteBackTrace(frame->x[0], frame->x[8]);
-  } else {
-    WriteBackTrace(reinterpret_cast<uint64_t>(__builtin_return_address(0)),
-                   reinterpret_cast<uint64_t>(__builtin_frame_address(0)));
-  }
+  WriteRegisters(frame);
+  WriteBackTrace(frame.x[0], frame.x[8]);
   PowerOff(125);
 }
 
@@ -69,7 +67,9 @@ void Die(std::string_view reason, const KernelFrame* frame) {
 namespace zrun {
 
 void Panic(const char* file, int line, const char* message) {
-  hal::Die(TextBuffer<240>(file, ":", line, ": ", message), nullptr);
+  const TextBuffer<240> text(file, ":", line, ": ", message);
+  const std::string_view reason = text.view();
+  PanicTrap(&reason);
 }
 
 }  // namespace zrun

@@ -129,6 +129,12 @@ overflow:
   lla sp, overflow_stack + 8192 - FRAME_SIZE
   j resume
 
+// [[noreturn]] void PanicTrap(const std::string_view* reason): KernelTrap knows it by its address.
+.globl PanicTrap
+.balign 4
+PanicTrap:
+  ebreak
+
 // void SwitchContext(hal::Thread* next): the caller goes on when somebody switches back to it.
 .globl SwitchContext
 SwitchContext:

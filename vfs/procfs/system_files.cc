@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "base/assert.h"
 #include "hal/processor.h"
 #include "hal/thread.h"
 #include "vfs/procfs/proc_entry.h"
@@ -189,6 +190,12 @@ Result<void> ShowIpc(const ProcRequest& request, TextSink& out) {
   return {};
 }
 
+// The letters that Linux's sysrq.rst lists, as far as they concern a container.
+Result<void> StoreSysRq(const ProcRequest&, std::string_view text) {
+  if (text.starts_with('c')) PANIC("a crash was asked for (sysrq-trigger)");
+  return {};
+}
+
 Result<void> ShowNothing(const ProcRequest&, TextSink&) { return {}; }
 
 constexpr ProcEntry kEntries[] = {
@@ -213,6 +220,10 @@ constexpr ProcEntry kEntries[] = {
     {.path = "self", .mode = kLink, .show = ShowSelf},
     {.path = "stat", .show = ShowStat},
     {.path = "swaps", .constant = "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority"},
+    {.path = "sysrq-trigger",
+     .mode = kModeRegular | 0200,
+     .show = ShowNothing,
+     .store = StoreSysRq},
     {.path = "sysvipc/msg", .show = ShowIpc<ProcIpc::kMessageQueues>},
     {.path = "sysvipc/sem", .show = ShowIpc<ProcIpc::kSemaphores>},
     {.path = "sysvipc/shm", .show = ShowIpc<ProcIpc::kSharedMemory>},
