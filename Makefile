@@ -8,7 +8,7 @@ ifneq ($(shell command -v ccache),)
 CONFIGURE += -DCMAKE_C_COMPILER_LAUNCHER=ccache -DCMAKE_CXX_COMPILER_LAUNCHER=ccache
 endif
 
-.PHONY: all build run test bench install format tidy asan ubsan tsan fuzz ci clean help
+.PHONY: all build run test bench bench-riscv64 install format tidy asan ubsan tsan fuzz ci clean help
 
 all: build
 
@@ -17,6 +17,7 @@ help:
 	@echo 'make run        set up, build, make the debian-gcc image, compile and run examples/hello/hello.c in it'
 	@echo 'make test       set up, build, run all tests (TESTS=REGEX for some)'
 	@echo 'make bench      measure zrun beside native and what else is installed (ARGS=...)'
+	@echo 'make bench-riscv64  the same for the riscv64 machine, beside Linux in the same QEMU (ARGS=...)'
 	@echo 'make install    install to PREFIX ($(PREFIX))'
 	@echo 'make asan, tsan unit tests with AddressSanitizer and UBSan, with ThreadSanitizer'
 	@echo 'make fuzz       run each fuzzer for SECONDS (60)'
@@ -42,6 +43,13 @@ bench: build
 	@cmake --build $(BUILD) --target zbench -j $(JOBS)
 	@python3 bench/run.py --zbench $(BUILD)/bench/zbench --zrun $(ZRUN) \
 	  --image "$$($(ZRUN) images build debian-gcc)" $(ARGS)
+
+bench-riscv64: build
+	@tools/setup.sh test
+	@$(CONFIGURE) -B $(BUILD) >/dev/null
+	@cmake --build $(BUILD) --target bench_riscv64_tools -j $(JOBS)
+	@python3 bench/riscv64.py --zrun $(ZRUN) --zbench $(BUILD)/bench/zbench-riscv64 \
+	  --init $(BUILD)/bench/riscv64-init $(ARGS)
 
 install: build
 	@cmake --install $(BUILD) --prefix $(PREFIX)

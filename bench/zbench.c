@@ -5,7 +5,8 @@
 //   zbench [--ms N] [NAME...]   all measurements, or those named; N milliseconds for each (100)
 //   zbench --list               their names
 //   zbench --time N COMMAND...  least time of N runs of a command, as "time nanoseconds"
-//   zbench --idle               says "ready", then sleeps until its standard input ends
+//   zbench --boot               since the machine's counter started, as "boot nanoseconds"
+//   (riscv64) zbench --idle               says "ready", then sleeps until its standard input ends
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
@@ -347,6 +348,15 @@ static int TimeCommand(int count, char** command) {
   return 0;
 }
 
+// The counter starts with the machine. Its frequency is that of QEMU's "virt" machine.
+static void SayBootTime(void) {
+#ifdef __riscv
+  unsigned long ticks;
+  __asm__ volatile("rdtime %0" : "=r"(ticks));
+  printf("boot %lu\n", ticks * 100);
+#endif
+}
+
 static const struct Bench* Find(const char* name) {
   for (int i = 0; i < kBenches; i++)
     if (strcmp(benches[i].name, name) == 0) return &benches[i];
@@ -356,6 +366,10 @@ static const struct Bench* Find(const char* name) {
 
 int main(int argc, char** argv) {
   if (argc == 2 && strcmp(argv[1], "--exit") == 0) return 0;
+  if (argc == 2 && strcmp(argv[1], "--boot") == 0) {
+    SayBootTime();
+    return 0;
+  }
   if (argc == 2 && strcmp(argv[1], "--list") == 0) {
     for (int i = 0; i < kBenches; i++) puts(benches[i].name);
     return 0;
