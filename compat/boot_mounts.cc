@@ -120,7 +120,7 @@ Result<void> MakeDirectories(const vfs::WalkContext& context, std::string_view p
 }
 
 Result<RefPtr<vfs::MountNamespace>> BuildMounts(const BootOptions& options) {
-  auto image = vfs::MountErofs("image", {});
+  auto image = vfs::MountRootImage();
   if (!image.ok()) return Complain("the image", "/", image.error());
   const RefPtr<vfs::FileSystem> lowers[] = {std::move(image).value()};
   auto overlay = TRY(vfs::MountOverlay(lowers, {}));

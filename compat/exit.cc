@@ -6,6 +6,7 @@
 #include "compat/signal_send.h"
 #include "compat/sysv_ipc.h"
 #include "hal/devices.h"
+#include "vfs/block_device.h"
 #include "vfs/tty/console.h"
 #include "vfs/tty/job_control.h"
 
@@ -137,6 +138,7 @@ void GiveChildrenAway(ThreadGroup& dead, int32_t uid) REQUIRES(Kernel::Get().loc
     if (!alive || now >= patience.at) break;
     hal::Park({now + hal::kSecond / 1000}, hal::Interruptible::kNo);
   }
+  vfs::SyncDisks();
   vfs::FlushConsole({hal::MonotonicNow() + 10 * hal::kSecond});
   hal::Halt((status & 0x7f) ? 128 + (status & 0x7f) : (status >> 8) & 0xff);
 }

@@ -62,7 +62,8 @@ void DiscardFrames(PhysRange frames);
 uint64_t CommittedRam();
 // Bytes of RAM the machine reports to guests (the container's limit, or the host's memory).
 uint64_t TotalRam();
-// The root image as a ROM bank; size 0 if there is none.
+// The root image as a ROM bank; size 0 if there is none, or if it lies on a disk (hal/disks.h: the
+// first).
 PhysRange ImageRom();
 
 }  // namespace zrun::hal

@@ -58,12 +58,6 @@ UniqueFd MemoryFile(const char* name, const void* data, size_t size) {
   return file;
 }
 
-uint64_t SizeOf(int fd) {
-  struct stat status;
-  if (fstat(fd, &status) != 0) Throw("cannot read the image's size");
-  return uint64_t(status.st_size);
-}
-
 std::string PathOf(int fd) { return "/proc/self/fd/" + std::to_string(fd); }
 
 hal::StreamKind KindOf(int fd) {
@@ -168,11 +162,17 @@ UniqueFd QemuMachine::AddPort(const std::string& name, const std::string& device
   return UniqueFd(ends[0]);
 }
 
+void QemuMachine::AddDisk(const MachineDisk& disk, unsigned index) {
+  const std::string name = "disk" + std::to_string(index);
+  devices_.push_back("-drive");
+  devices_.push_back("if=none,format=raw,id=" + name + ",file=" + PathOf(Inherit(disk.file.get())) +
+                     (disk.read_only ? ",readonly=on" : "") + ",file.locking=off");
+  devices_.push_back("-device");
+  devices_.push_back("virtio-blk-device,drive=" + name);
+}
+
 std::vector<std::string> QemuMachine::Arguments() const {
-  // The kernel and the image lie in the machine's memory too.
-  const uint64_t image = SizeOf(config_.image.get());
-  const uint64_t memory =
-      std::max(config_.memory ? config_.memory : kDefaultMemory, kLeastMemory) + image;
+  const uint64_t memory = std::max(config_.memory ? config_.memory : kDefaultMemory, kLeastMemory);
   const unsigned host = std::max(1u, std::thread::hardware_concurrency());
   const unsigned processors =
       config_.processors ? config_.processors : std::min(host, kDefaultProcessors);
@@ -221,8 +221,9 @@ void QemuMachine::Start() {
     }
   }
   serial_ = AddPort("zrun.serial", "serial");
-  const auto image = EmbeddedKernel();
-  const UniqueFd kernel = MemoryFile("zkernel-riscv64", image.data(), image.size());
+  for (unsigned i = 0; i < config_.disks.size(); i++) AddDisk(config_.disks[i], i);
+  const auto bytes = EmbeddedKernel();
+  const UniqueFd kernel = MemoryFile("zkernel-riscv64", bytes.data(), bytes.size());
   const UniqueFd boot = MemoryFile("records", records.data(), records.size());
   if (config_.gdb) ListenForDebugger();
   std::vector<std::string> words = Arguments();
@@ -230,8 +231,7 @@ void QemuMachine::Start() {
   char address[32];
   std::snprintf(address, sizeof address, "0x%x", ZRUN_RECORDS);
   words.insert(words.end(),
-               {"-kernel", PathOf(Inherit(kernel.get())), "-initrd",
-                PathOf(Inherit(config_.image.get())), "-device",
+               {"-kernel", PathOf(Inherit(kernel.get())), "-device",
                 "loader,file=" + PathOf(Inherit(boot.get())) + ",addr=" + address + ",force-raw=on",
                 "-append", "hal.records=" + std::to_string(records.size())});
   words.insert(words.end(), config_.more_options.begin(), config_.more_options.end());

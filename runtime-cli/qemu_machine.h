@@ -10,14 +10,19 @@
 
 namespace zrun {
 
+struct MachineDisk {
+  UniqueFd file;
+  bool read_only;
+};
+
 struct QemuMachineConfig {
-  UniqueFd image;
-  std::string records;      // the kernel's command line, NUL-terminated
-  UniqueFd streams[3];      // non-blocking; invalid: none
-  int terminal = -1;        // whose window size is passed on
-  uint64_t memory = 0;      // bytes for the guest; 0: a default
-  unsigned processors = 0;  // 0: a default
-  bool gdb = false;         // wait for a debugger, on this port (0: one that is free)
+  std::vector<MachineDisk> disks;  // the first is the image
+  std::string records;             // the kernel's command line, NUL-terminated
+  UniqueFd streams[3];             // non-blocking; invalid: none
+  int terminal = -1;               // whose window size is passed on
+  uint64_t memory = 0;             // bytes for the guest; 0: a default
+  unsigned processors = 0;         // 0: a default
+  bool gdb = false;                // wait for a debugger, on this port (0: one that is free)
   uint16_t gdb_port = 0;
   std::vector<std::string> more_options;  // QEMU's
 };
@@ -50,6 +55,7 @@ class QemuMachine {
   void Start();
   // A socket whose other end QEMU has, as the character device |name|.
   UniqueFd AddPort(const std::string& name, const std::string& device);
+  void AddDisk(const MachineDisk& disk, unsigned index);
   int Inherit(int fd);
   void ListenForDebugger();
   void HandleSignals();

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
+#include <cstring>
 #include <stdexcept>
 #include <system_error>
 #include <utility>
@@ -71,11 +72,27 @@ void OpenStreams(const RunOptions& options, UniqueFd streams[3]) {
   streams[2] = OpenNonBlocking(2, O_WRONLY);
 }
 
+MachineDisk OpenDisk(const RunOptions::Disk& disk) {
+  constexpr off_t kSector = 512;
+  const auto fail = [&](const std::string& why) {
+    throw std::runtime_error("--disk " + disk.file.string() + ": " + why);
+  };
+  MachineDisk opened{
+      UniqueFd(open(disk.file.c_str(), (disk.read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC)),
+      disk.read_only};
+  if (!opened.file.is_valid()) fail(std::strerror(errno));
+  const off_t size = lseek(opened.file.get(), 0, SEEK_END);
+  if (size < 0) fail("neither a file nor a block device");
+  if (size == 0 || size % kSector != 0) fail("its size is not a whole number of 512-byte sectors");
+  return opened;
+}
+
 int RunInQemu(RunOptions& options) {
   if (!options.volumes.empty())
     throw std::runtime_error("-v: the riscv64 machine cannot share directories");
   QemuMachineConfig config;
-  config.image = std::move(images::ResolveImage(options.image).fd);
+  config.disks.push_back({std::move(images::ResolveImage(options.image).fd), true});
+  for (const auto& disk : options.disks) config.disks.push_back(OpenDisk(disk));
   config.memory = std::exchange(options.memory, 0);
   config.records = MakeCommandLine(options);
   for (const std::string& option : options.kernel_options)
@@ -102,6 +119,8 @@ int RunContainer(const RunOptions& given) {
   if (options.tty && !(isatty(0) && isatty(1)))
     throw std::runtime_error("-t: standard input and output are not a terminal");
   if (options.platform == "riscv64") return RunInQemu(options);
+  if (!options.disks.empty())
+    throw std::runtime_error("--disk: the trap machine has no disks; share files with -v");
 
   TrapMachineConfig config;
   config.image = std::move(images::ResolveImage(options.image).fd);

@@ -16,13 +16,19 @@ namespace {
 
 struct RunArguments {
   RunOptions options;
-  std::vector<std::string> volumes, environment, environment_files;
+  std::vector<std::string> volumes, disks, environment, environment_files;
   std::string memory;
   bool short_form = false;
   bool no_cwd = false;
 };
 
 // SOURCE:TARGET[:ro|:rw]
+RunOptions::Disk ParseDisk(const std::string& text) {
+  constexpr std::string_view kReadOnly = ":ro";
+  const bool read_only = text.ends_with(kReadOnly);
+  return {text.substr(0, text.size() - (read_only ? kReadOnly.size() : 0)), read_only};
+}
+
 RunOptions::Volume ParseVolume(const std::string& text) {
   const auto fail = [&](const char* why) { throw std::runtime_error("-v " + text + ": " + why); };
   const size_t colon = text.find(':');
@@ -109,6 +115,7 @@ void Run(RunArguments& arguments, std::vector<std::string> words) {
     ReadEnvironmentFile(options.environment, file);
   for (const std::string& variable : arguments.environment)
     AddVariable(options.environment, variable);
+  for (const std::string& disk : arguments.disks) options.disks.push_back(ParseDisk(disk));
   for (const std::string& volume : arguments.volumes)
     options.volumes.push_back(ParseVolume(volume));
   if (!arguments.memory.empty()) options.memory = ParseMemory(arguments.memory);
@@ -172,6 +179,9 @@ void AddRunCommand(CLI::App& app) {
       ->check(CLI::IsMember({"trap", "riscv64"}));
   run->add_option("--cpus", options.processors, "riscv64: how many processors")
       ->check(CLI::Range(1u, 8u));
+  run->add_option("--disk", arguments->disks, "riscv64: a disk, FILE[:ro]: /dev/vdb and so on")
+      ->allow_extra_args(false)
+      ->take_all();
   run->add_option("--kernel-option", options.kernel_options,
                   "riscv64: NAME=VALUE, such as scheduler=stride")
       ->allow_extra_args(false)

@@ -22,6 +22,11 @@ struct RunOptions {
     bool read_only = false;
   };
   std::vector<Volume> volumes;
+  struct Disk {
+    std::filesystem::path file;
+    bool read_only = false;
+  };
+  std::vector<Disk> disks;                  // of an emulated machine, after the image's
   std::vector<std::string> tmpfs;           // /path[:options]
   uint64_t memory = 0;                      // bytes; 0: no limit
   unsigned processors = 0;                  // of an emulated machine; 0: a default

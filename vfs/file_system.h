@@ -28,8 +28,9 @@ class FileSystem : public RefCounted<FileSystem> {
 // What mount(2) can mount: one line per file system in vfs/registry.cc.
 struct FileSystemType {
   std::string_view name;
-  bool needs_device;
+  // Null if it lies on a device; then the other is not.
   Result<RefPtr<FileSystem>> (*mount)(std::string_view source, std::string_view options);
+  Result<RefPtr<FileSystem>> (*mount_disk)(unsigned disk) = nullptr;
 };
 const FileSystemType* FindFileSystemType(std::string_view name);
 std::span<const FileSystemType> AllFileSystemTypes();

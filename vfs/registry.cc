@@ -10,13 +10,13 @@ namespace {
 
 constexpr FileSystemType kFileSystemTypes[] = {
     // clang-format off
-    {"tmpfs", false, MountTmpfs},
-    {"ramfs", false, MountRamfs},
-    {"devtmpfs", false, MountDevFs},
-    {"devpts", false, MountDevPts},
-    {"erofs", true, MountErofs},
-    {"proc", false, MountProcFs},
-    {"sysfs", false, MountSysFs},
+    {"tmpfs", MountTmpfs},
+    {"ramfs", MountRamfs},
+    {"devtmpfs", MountDevFs},
+    {"devpts", MountDevPts},
+    {"erofs", nullptr, MountErofsDisk},
+    {"proc", MountProcFs},
+    {"sysfs", MountSysFs},
     // clang-format on
 };
 

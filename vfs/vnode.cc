@@ -1,5 +1,6 @@
 #include "vfs/vnode.h"
 
+#include "vfs/block_device.h"
 #include "vfs/devfs/devices.h"
 #include "vfs/file_locks.h"
 #include "vfs/pipe.h"
@@ -23,9 +24,10 @@ Result<RefPtr<FileDescription>> Vnode::Open(const Path& path, OpenFlags flags) {
       return OpenFifo(path, flags);
     case VnodeType::kCharDevice:
       return OpenCharDevice(path, TRY(GetAttributes()).rdev, flags);
+    case VnodeType::kBlockDevice:
+      return OpenBlockDevice(path, TRY(GetAttributes()).rdev, flags);
     case VnodeType::kSymlink:
       return Errno::kELOOP;
-    case VnodeType::kBlockDevice:
     case VnodeType::kSocket:
       break;
   }
@@ -55,14 +57,25 @@ class SourceVisitor final : public VmObject::PieceVisitor {
 
 }  // namespace
 
-Result<size_t> Vnode::Read(uint64_t offset, DataSink& sink) {
-  if (type() == VnodeType::kDirectory) return Errno::kEISDIR;
-  auto contents = TRY(Contents());
-  const uint64_t size = contents->size();
+Result<size_t> ReadObject(VmObject& object, uint64_t offset, DataSink& sink) {
+  const uint64_t size = object.size();
   if (offset >= size) return size_t{0};
   SinkVisitor visitor(sink);
-  return contents->ForEachPiece(offset, std::min<uint64_t>(sink.remaining(), size - offset),
-                                hal::Access::kRead, visitor);
+  return object.ForEachPiece(offset, std::min<uint64_t>(sink.remaining(), size - offset),
+                             hal::Access::kRead, visitor);
+}
+
+Result<size_t> WriteObject(VmObject& object, uint64_t offset, DataSource& source) {
+  const uint64_t size = object.size();
+  if (offset >= size) return size_t{0};
+  SourceVisitor visitor(source);
+  return object.ForEachPiece(offset, std::min<uint64_t>(source.remaining(), size - offset),
+                             hal::Access::kWrite, visitor);
+}
+
+Result<size_t> Vnode::Read(uint64_t offset, DataSink& sink) {
+  if (type() == VnodeType::kDirectory) return Errno::kEISDIR;
+  return ReadObject(*TRY(Contents()), offset, sink);
 }
 
 Result<size_t> Vnode::Write(uint64_t offset, DataSource& source) {
@@ -70,8 +83,7 @@ Result<size_t> Vnode::Write(uint64_t offset, DataSource& source) {
   auto contents = TRY(Contents());
   const uint64_t end = offset + source.remaining();
   if (end > contents->size()) TRY(contents->Resize(end));
-  SourceVisitor visitor(source);
-  return contents->ForEachPiece(offset, source.remaining(), hal::Access::kWrite, visitor);
+  return WriteObject(*contents, offset, source);
 }
 
 Result<size_t> Vnode::Append(DataSource& source, uint64_t& offset) {

@@ -3,6 +3,7 @@
 
 #include "compat/path_argument.h"
 #include "compat/syscall_table.h"
+#include "vfs/block_device.h"
 
 namespace zrun::compat {
 namespace {
@@ -109,6 +110,13 @@ SyscallResult Bind(Task& task, const Path& where, UserCString source, MountBits 
   return 0;
 }
 
+// The disk that a block special file names.
+Result<unsigned> FindDisk(Task& task, UserCString source) {
+  const auto path = TRY(ResolvePath(task, Fd{kAtFdCwd}, source, WalkFlags::kNone));
+  if (!path.vnode() || path.vnode()->type() != vfs::VnodeType::kBlockDevice) return Errno::kENOTBLK;
+  return vfs::DiskOf(TRY(path.vnode()->GetAttributes()).rdev);
+}
+
 SyscallResult MountNew(Task& task, const Path& where, UserCString source, UserCString type,
                        MountBits bits, std::string_view options) {
   if (type.address == 0) return Errno::kEINVAL;
@@ -116,7 +124,9 @@ SyscallResult MountNew(Task& task, const Path& where, UserCString source, UserCS
   const String source_name = TRY(ReadOptional(task, source));
   const auto* file_system_type = vfs::FindFileSystemType(type_name);
   if (!file_system_type) return Errno::kENODEV;
-  auto file_system = TRY(file_system_type->mount(source_name, options));
+  auto file_system = file_system_type->mount
+                         ? TRY(file_system_type->mount(source_name, options))
+                         : TRY(file_system_type->mount_disk(TRY(FindDisk(task, source))));
   const std::string_view shown = source_name.empty() ? "none" : source_name.view();
   auto mount = TRY(Mount::CreateFor(std::move(file_system), FlagsOf(bits), shown));
   TRY(task.fs().mounts().Attach(where, std::move(mount)));

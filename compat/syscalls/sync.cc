@@ -1,6 +1,7 @@
 // Writing back, and advice about access.
 #include "compat/path_argument.h"
 #include "compat/syscall_table.h"
+#include "vfs/block_device.h"
 
 namespace zrun::compat {
 namespace {
@@ -40,6 +41,7 @@ SyscallResult sys_sync(Task& task) {
   task.fs().mounts().ForEach(gather);
   // sync(2) has no way to fail; errors show on fsync.
   for (const auto& mount : gather.mounts) static_cast<void>(mount->file_system().Sync().ok());
+  vfs::SyncDisks();
   return 0;
 }
 

@@ -29,6 +29,13 @@ void SetSparseRam(bool sparse);
 std::byte* PhysToPointer(paddr_t address);
 void SetImage(std::vector<std::byte> image);
 
+// ---- Disks. Touching a part of a disk's window that was not loaded is a fault.
+void SetDisks(std::vector<std::vector<std::byte>> contents, bool read_only);
+std::vector<std::byte> DiskContents(unsigned index);
+// Transfers that touch these bytes of any disk fail from now on; an empty range: none.
+void BreakDisks(uint64_t begin, uint64_t end);
+unsigned DiskTransfers();  // so far
+
 // ---- Address spaces: translations page by page.
 class Space final : public AddressSpace {
  public:

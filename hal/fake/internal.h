@@ -26,6 +26,8 @@ class Thread {
 
 namespace fake {
 
+// The window's byte of a disk; null if |address| is in none.
+std::byte* DiskPointer(paddr_t address);
 // The mapped bytes of a host file that has a bank; null if |address| is in none.
 std::byte* HostFilePointer(paddr_t address);
 // Sleeps until |condition| is told, the deadline is past, or a little while.

@@ -39,6 +39,7 @@ bool FreshFramesAreZero() { return g_sparse; }
 std::byte* PhysToVirt(paddr_t frame) {
   if (frame >= kRamBase && frame < kRamBase + fake::kRamSize)
     return RamWindow() + (frame - kRamBase);
+  if (std::byte* disk = fake::DiskPointer(frame)) return disk;
   CHECK(frame >= kImageBase && frame < kImageBase + g_image.size());
   return g_image.data() + (frame - kImageBase);
 }

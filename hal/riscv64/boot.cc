@@ -104,6 +104,7 @@ extern "C" [[noreturn]] void MachineStart(uint64_t boot_hart, uint64_t device_tr
   for (unsigned i = 1; i < HartCount(); i++) StartHart(HartAt(i));
   const auto main = StartThread(nullptr, {[](void*) {
                                             StartStreams();
+                                            StartDisks();
                                             KernelMain();
                                           },
                                           nullptr});

@@ -1,6 +1,7 @@
 // Interrupts, and traps out of kernel code.
 #include "base/assert.h"
 #include "base/text.h"
+#include "hal/disks.h"
 #include "hal/riscv64/device_tree.h"
 #include "hal/riscv64/sbi.h"
 #include "hal/riscv64/space.h"
@@ -137,6 +138,13 @@ bool FixUp(KernelFrame& frame) {
   return true;
 }
 
+// Whether it is a page of a disk's window that can be read.
+bool IsDiskPage(vaddr_t address) {
+  return address >= ZRUN_DISKS_BASE &&
+         address < ZRUN_DISKS_BASE + DiskCount() * ZRUN_DISK_WINDOW_SIZE &&
+         IsKernelPageMapped(RoundDown(address));
+}
+
 std::string_view CauseName(uint64_t cause) {
   static constexpr std::string_view kNames[] = {"misaligned fetch",
                                                 "fetch access fault",
@@ -168,6 +176,11 @@ extern "C" void KernelTrap(KernelFrame* frame) {
     Hart& hart = ThisHart();
     if (hart.need_switch.load(std::memory_order_relaxed) && hart.idle != &CurrentThread())
       Schedule(SwitchReason::kPreempted);
+    return;
+  }
+  // A hart may remember that there was nothing at a page that was mapped since.
+  if (frame->cause == kLoadPageFault && IsDiskPage(frame->value)) {
+    asm volatile("sfence.vma" : : : "memory");
     return;
   }
   switch (frame->cause) {

@@ -14,6 +14,9 @@
 // The window onto physical memory: RAM, and the devices below it.
 #define ZRUN_WINDOW 0xffffffd000000000
 #define ZRUN_WINDOW_SIZE 0x1000000000
+// Windows onto disks (hal/disks.h), one after the other.
+#define ZRUN_DISKS_BASE 0xffffffe000000000
+#define ZRUN_DISK_WINDOW_SIZE 0x400000000
 // The kernel's ELF image: virtual address minus physical.
 #define ZRUN_KERNEL_OFFSET 0xffffffff00000000
 #define ZRUN_KERNEL_VIRTUAL 0xffffffff80200000

@@ -159,6 +159,7 @@ void InitProcessorFacts();
 void InitInterruptController();
 void EnableHartInterrupts(Hart& hart);  // each hart
 void StartStreams();                    // threads and devices behind hal/devices.h
+void StartDisks();                      // behind hal/disks.h
 
 // ---- Interrupts (interrupts.cc)
 using InterruptHandler = void (*)(void* argument);
@@ -197,6 +198,9 @@ paddr_t AllocateTable();  // 0: no memory. A page of zeros.
 void FreeTable(paddr_t table);
 Result<void> MapKernelPage(vaddr_t page, paddr_t frame);
 paddr_t UnmapKernelPage(vaddr_t page);
+// Before there are guests: the range is one that MapKernelPage() may be asked for.
+void ReserveKernelRange(VirtRange range);
+bool IsKernelPageMapped(vaddr_t page);
 // Makes all harts forget what they remember of the kernel's half.
 void FlushKernelEverywhere();
 uint64_t KernelSatp();

@@ -111,7 +111,25 @@ void CopyKernelHalf(paddr_t root) {
     TableAt(root)[i] = TableAt(g_gigabytes)[i].load();
 }
 
-// Pages of thread blocks. Nobody else changes entries of the same block meanwhile.
+void ReserveKernelRange(VirtRange range) {
+  constexpr uint64_t kGigabyte = uint64_t{1} << 30;
+  for (vaddr_t at = range.base; at < range.end(); at += kGigabyte)
+    static_cast<void>(EntryFor(at, 1));
+  // Spaces made from now on have it; the kernel's own is there already.
+  if (g_levels == 3) CopyKernelHalf(g_kernel_root);
+}
+
+bool IsKernelPageMapped(vaddr_t page) {
+  const PageEntry* table = TableAt(g_gigabytes);
+  for (unsigned level = 2; level > 0; level--) {
+    const uint64_t entry = table[IndexAt(page, level)].load(std::memory_order_acquire);
+    if (!(entry & kPageValid)) return false;
+    table = TableAt(FrameOf(entry));
+  }
+  return table[IndexAt(page, 0)].load(std::memory_order_acquire) & kPageValid;
+}
+
+// Pages of thread blocks and of disks' windows. EEXIST if there is one already.
 Result<void> MapKernelPage(vaddr_t page, paddr_t frame) {
   PageEntry& entry = *EntryFor(page, 1);
   if (!(entry & kPageValid)) {
@@ -127,7 +145,10 @@ Result<void> MapKernelPage(vaddr_t page, paddr_t frame) {
     }
     if (!used) FreeTable(table);
   }
-  TableAt(FrameOf(entry))[IndexAt(page, 0)] = LeafEntry(frame, kData);
+  uint64_t nothing = 0;
+  if (!TableAt(FrameOf(entry))[IndexAt(page, 0)].compare_exchange_strong(nothing,
+                                                                         LeafEntry(frame, kData)))
+    return Errno::kEEXIST;
   return {};
 }
 

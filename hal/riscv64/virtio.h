@@ -24,6 +24,8 @@ class VirtioDevice {
   VirtioDevice(uint64_t registers, uint32_t interrupt)
       : registers_(registers), interrupt_(interrupt) {}
   VirtioKind kind() const;
+  // Tells devices of one kind apart.
+  uint64_t position() const { return registers_; }
   // Resets it and agrees on |wanted| of its features; nothing if it has not all of |needed|.
   std::optional<uint64_t> Negotiate(uint64_t wanted, uint64_t needed);
   // The queues are set up: it may begin. |handler| runs with interrupts off.

@@ -330,11 +330,14 @@ TEST_P(RegionTest, PrivateFileMappings) {
 TEST_P(RegionTest, SourcesAreReadOnFault) {
   class Letters final : public PageSource {
    public:
-    Result<void> ReadPage(uint64_t offset, std::span<std::byte> page) override {
-      memset(page.data(), int('A' + offset / kPageSize), page.size());
+    Result<void> ReadPages(uint64_t offset, std::span<const hal::PhysRange> frames) override {
+      for (const hal::PhysRange& frame : frames) {
+        memset(hal::PhysToVirt(frame.base), int('A' + offset / kPageSize), kPageSize);
+        offset += kPageSize;
+      }
       return {};
     }
-    Result<void> WritePage(uint64_t, std::span<const std::byte>) override { return {}; }
+    Result<void> WritePages(uint64_t, std::span<const hal::PhysRange>) override { return {}; }
   };
   Space space;
   auto file = VmObject::CreatePaged(40 * kPageSize, MakeOwned<Letters>().value()).value();

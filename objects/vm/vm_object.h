@@ -1,4 +1,5 @@
 #pragma once
+#include <array>
 #include <span>
 
 #include "base/range_set.h"
@@ -13,12 +14,16 @@ class VmMapping;
 struct MappingListTag;
 
 // Fills the pages of a VmObject on first touch: how file systems feed the page cache. Called with
-// no VM lock held.
+// no VM lock held. The frames of a call are whole pages, in order from |offset| on.
 class PageSource {
  public:
   virtual ~PageSource() = default;
-  virtual Result<void> ReadPage(uint64_t offset, std::span<std::byte> page) = 0;
-  virtual Result<void> WritePage(uint64_t offset, std::span<const std::byte> page) = 0;
+  virtual Result<void> ReadPages(uint64_t offset, std::span<const hal::PhysRange> frames) = 0;
+  virtual Result<void> WritePages(uint64_t offset, std::span<const hal::PhysRange> frames) = 0;
+  // Where more than a page at a time is cheap: pages around the one that is asked for are read with
+  // it, so many bytes from a multiple of that on. A power of two, at most kMaxCluster.
+  virtual uint64_t cluster_size() const { return hal::kPageSize; }
+  static constexpr uint64_t kMaxCluster = 32 * hal::kPageSize;
 };
 
 // A sparse array of pages: anonymous memory, a file's page cache, shared memory, or a piece of
@@ -94,11 +99,12 @@ class VmObject final : public KernelObject {
  private:
   template <typename T, typename... Args>
   friend Result<RefPtr<T>> MakeRef(Args&&...);
-  // A page that a thread is reading from the source.
+  // Pages that a thread is reading from the source.
   struct Fill : ListNode<Fill> {
-    uint64_t offset;
+    uint64_t begin = 0, end = 0;
     bool cancelled = false;
   };
+  using PageFrames = std::array<hal::PhysRange, PageSource::kMaxCluster / hal::kPageSize>;
   VmObject(uint64_t size, OwnPtr<PageSource> source);
   VmObject(hal::PhysRange range, uint64_t size);
 
@@ -112,6 +118,10 @@ class VmObject final : public KernelObject {
   Result<void> DiscardInPlace(uint64_t begin, uint64_t end) REQUIRES(lock_);
   void CancelFills(uint64_t begin, uint64_t end) REQUIRES(lock_);
   Result<void> FillPage(uint64_t offset) EXCLUDES(lock_);
+  bool IsFilling(uint64_t offset) REQUIRES(lock_);
+  void ChooseCluster(uint64_t offset, Fill& fill) REQUIRES(lock_);
+  std::span<const hal::PhysRange> FramesOf(uint64_t begin, uint64_t end, PageFrames& frames)
+      REQUIRES(lock_);
   std::span<std::byte> PinPiece(uint64_t begin, uint64_t end) REQUIRES(lock_);
   void Unpin() EXCLUDES(lock_);
   // Frees what was cut, now or when nothing is pinned any more.

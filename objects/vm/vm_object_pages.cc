@@ -30,7 +30,8 @@ Result<void> VmObject::ReserveRun(uint64_t offset, uint64_t end) {
   wanted_end = std::min(wanted_end, runs_.NextOffset(offset));
   uint64_t bytes = hal::PreferredRun(wanted_end - offset);
   for (;;) {
-    auto run = RamFrames().AllocateRun(bytes);
+    auto run =
+        RamFrames().AllocateRun(bytes, kPageSize, source_ ? Contents::kAny : Contents::kZero);
     if (run.ok()) {
       auto inserted = runs_.Insert(offset, run.value());
       if (!inserted.ok()) RamFrames().FreeUntouched(run.value());
@@ -179,7 +180,7 @@ void VmObject::FreeCut(PageRunList& runs) {
 
 void VmObject::CancelFills(uint64_t begin, uint64_t end) {
   for (Fill& fill : fills_) {
-    if (fill.offset >= begin && fill.offset < end) fill.cancelled = true;
+    if (fill.begin < end && fill.end > begin) fill.cancelled = true;
   }
 }
 
@@ -192,38 +193,75 @@ Result<void> VmObject::FillPages(uint64_t offset, uint64_t size) {
   return {};
 }
 
+bool VmObject::IsFilling(uint64_t offset) {
+  for (Fill& fill : fills_) {
+    if (offset >= fill.begin && offset < fill.end) return true;
+  }
+  return false;
+}
+
+// The pages around |offset| that are missing and that nobody reads yet.
+void VmObject::ChooseCluster(uint64_t offset, Fill& fill) {
+  const uint64_t cluster = source_->cluster_size();
+  const uint64_t first = offset & ~(cluster - 1);
+  const uint64_t last = std::min(first + cluster, RoundUp(size()));
+  const auto missing = [this](uint64_t page) NO_THREAD_SAFETY_ANALYSIS {
+    return !present_.Contains(page) && !IsFilling(page);
+  };
+  fill.begin = offset;
+  fill.end = offset + kPageSize;
+  while (fill.begin > first && missing(fill.begin - kPageSize)) fill.begin -= kPageSize;
+  while (fill.end < last && missing(fill.end)) fill.end += kPageSize;
+}
+
+std::span<const PhysRange> VmObject::FramesOf(uint64_t begin, uint64_t end, PageFrames& frames) {
+  size_t count = 0;
+  for (uint64_t at = begin; at < end; at += kPageSize)
+    frames[count++] = {runs_.Find(at)->base, kPageSize};
+  return std::span(frames).first(count);
+}
+
 Result<void> VmObject::FillPage(uint64_t offset) {
-  Fill fill;
-  fill.offset = offset;
-  std::span<std::byte> page;
+  bool alone = false;  // what is read ahead may not spoil the page that is wanted
   for (;;) {
+    Fill fill;
+    PageFrames storage;
+    std::span<const PhysRange> frames;
     uint32_t done;
     {
       MutexLock lock(lock_);
       if (present_.Contains(offset) || offset >= size()) return {};
-      bool busy = false;
-      for (Fill& other : fills_) busy |= other.offset == offset;
-      if (!busy) {
-        TRY(Reserve(offset, offset + kPageSize));
-        page = {hal::PhysToVirt(runs_.Find(offset)->base), kPageSize};
+      done = fills_done_.load(std::memory_order_relaxed);
+      if (!IsFilling(offset)) {
+        fill.begin = offset;
+        fill.end = offset + kPageSize;
+        if (!alone) ChooseCluster(offset, fill);
+        if (!alone && !Reserve(fill.begin, fill.end).ok()) {
+          alone = true;
+          continue;
+        }
+        TRY(Reserve(fill.begin, fill.end));
+        frames = FramesOf(fill.begin, fill.end, storage);
         fills_.PushBack(fill);
         pins_++;
-        break;
       }
-      done = fills_done_.load(std::memory_order_relaxed);
     }
-    hal::WaitOnWord(fills_done_, done, hal::Deadline::Never());
+    if (frames.empty()) {
+      hal::WaitOnWord(fills_done_, done, hal::Deadline::Never());
+      continue;
+    }
+    Result<void> result = source_->ReadPages(fill.begin, frames);
+    {
+      MutexLock lock(lock_);
+      fills_.Remove(fill);
+      if (result.ok() && !fill.cancelled) result = present_.Add(fill.begin, fill.end);
+      fills_done_.fetch_add(1, std::memory_order_relaxed);
+    }
+    hal::WakeWord(fills_done_, UINT32_MAX);
+    Unpin();
+    if (result.ok() || frames.size() == 1) return result;
+    alone = true;
   }
-  Result<void> result = source_->ReadPage(offset, page);
-  {
-    MutexLock lock(lock_);
-    fills_.Remove(fill);
-    if (result.ok() && !fill.cancelled) result = present_.Add(offset, offset + kPageSize);
-    fills_done_.fetch_add(1, std::memory_order_relaxed);
-  }
-  hal::WakeWord(fills_done_, UINT32_MAX);
-  Unpin();
-  return result;
 }
 
 Result<void> VmObject::Sync(uint64_t offset, uint64_t size) {
@@ -235,26 +273,30 @@ Result<void> VmObject::Sync(uint64_t offset, uint64_t size) {
   if (HasMappings()) UnmapEverywhere(RoundDown(offset), end - RoundDown(offset), false);
   Result<void> result;
   for (uint64_t at = RoundDown(offset); at < end;) {
-    std::span<const std::byte> page;
+    PageFrames storage;
+    std::span<const PhysRange> frames;
+    uint64_t stop;
     {
       MutexLock lock(lock_);
       const auto dirty = dirty_.FirstAfter(at);
       if (!dirty || dirty->begin >= end) break;
-      at = dirty->begin;
-      TRY(dirty_.Remove(at, at + kPageSize));
-      page = PinPiece(at, at + kPageSize);
+      at = std::max(at, dirty->begin);
+      stop = std::min({dirty->end, end, at + PageSource::kMaxCluster});
+      TRY(dirty_.Remove(at, stop));
+      frames = FramesOf(at, stop, storage);
+      pins_++;
     }
-    auto written = source_->WritePage(at, page);
+    auto written = source_->WritePages(at, frames);
     if (!written.ok() && result.ok()) result = written.error();
     {
       MutexLock lock(lock_);
       if (!written.ok() || (hal::FreshFramesAreZero() && HasSharedMapping())) {
-        auto kept = dirty_.Add(at, at + kPageSize);
+        auto kept = dirty_.Add(at, stop);
         if (!kept.ok() && result.ok()) result = kept.error();
       }
     }
     Unpin();
-    at += kPageSize;
+    at = stop;
   }
   return result;
 }

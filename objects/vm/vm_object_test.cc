@@ -273,21 +273,28 @@ TEST(VmObject, PhysicalMemory) {
 struct SourceLog {
   std::atomic<int> reads{0}, writes{0};
   std::atomic<bool> broken{false};
+  std::atomic<uint64_t> broken_at{UINT64_MAX};
+  uint64_t cluster = kPageSize;
   std::string last_written;
 };
 class CountingSource final : public PageSource {
  public:
   explicit CountingSource(SourceLog& log) : log_(log) {}
-  Result<void> ReadPage(uint64_t offset, std::span<std::byte> page) override {
+  uint64_t cluster_size() const override { return log_.cluster; }
+  Result<void> ReadPages(uint64_t offset, std::span<const hal::PhysRange> frames) override {
     log_.reads++;
     if (log_.broken) return Errno::kEIO;
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    memset(page.data(), int('A' + offset / kPageSize), page.size());
+    for (const hal::PhysRange& frame : frames) {
+      if (offset == log_.broken_at) return Errno::kEIO;
+      memset(hal::PhysToVirt(frame.base), int('A' + offset / kPageSize), kPageSize);
+      offset += kPageSize;
+    }
     return {};
   }
-  Result<void> WritePage(uint64_t, std::span<const std::byte> page) override {
+  Result<void> WritePages(uint64_t, std::span<const hal::PhysRange> frames) override {
     log_.writes++;
-    log_.last_written.assign(reinterpret_cast<const char*>(page.data()), 4);
+    log_.last_written.assign(reinterpret_cast<const char*>(hal::PhysToVirt(frames[0].base)), 4);
     if (log_.broken) return Errno::kEIO;
     return {};
   }
@@ -331,6 +338,36 @@ TEST_P(VmObjectTest, SourcesAreReadOnceAndWrittenBack) {
   log.broken = false;
   EXPECT_TRUE(object->Sync(0, 8 * kPageSize).ok());
   EXPECT_EQ(log.last_written.substr(0, 2), "xD");
+}
+
+TEST_P(VmObjectTest, ClustersAreReadAtOnce) {
+  SourceLog log;
+  log.cluster = 8 * kPageSize;
+  auto object =
+      VmObject::CreatePaged(21 * kPageSize, MakeOwned<CountingSource>(log).value()).value();
+  EXPECT_EQ(ReadText(*object, 3 * kPageSize, 1), "D");
+  EXPECT_EQ(object->committed_bytes(), 8 * kPageSize);
+  EXPECT_EQ(ReadText(*object, 7 * kPageSize, 1), "H");
+  EXPECT_EQ(log.reads, 1);
+  EXPECT_EQ(ReadText(*object, 20 * kPageSize, 1), "U");  // cut at the end
+  EXPECT_EQ(object->committed_bytes(), 13 * kPageSize);
+  EXPECT_EQ(log.reads, 2);
+  // What is there already is not read again.
+  ASSERT_TRUE(object->Decommit(2 * kPageSize, kPageSize).ok());
+  EXPECT_EQ(ReadText(*object, 2 * kPageSize, 1), "C");
+  EXPECT_EQ(log.reads, 3);
+  // A page that cannot be read does not keep others from being read.
+  log.broken_at = 12 * kPageSize;
+  EXPECT_EQ(ReadText(*object, 9 * kPageSize, 1), "J");
+  char byte;
+  EXPECT_EQ(object->Read(12 * kPageSize, std::as_writable_bytes(std::span(&byte, 1))).error(),
+            Errno::kEIO);
+  // Neighbours are written at once.
+  WriteText(*object, 16 * kPageSize, "x");
+  WriteText(*object, 17 * kPageSize, "y");
+  WriteText(*object, 19 * kPageSize, "z");
+  ASSERT_TRUE(object->Sync(0, UINT64_MAX).ok());
+  EXPECT_EQ(log.writes, 2);
 }
 
 TEST_P(VmObjectTest, ThreadsReadAPageOnce) {

@@ -1,3 +1,4 @@
+#include "vfs/block_device.h"
 #include "vfs/devfs/devices.h"
 
 namespace zrun::vfs {
@@ -22,6 +23,7 @@ constexpr Node kNodes[] = {
     {"shm", kModeDirectory | 01777, 0},
     {"mqueue", kModeDirectory | 01777, 0},
 };
+constexpr uint32_t kDiskGroup = 6;
 struct Link {
   std::string_view name, target;
 };
@@ -41,6 +43,12 @@ Result<RefPtr<FileSystem>> MountDevFs(std::string_view source, std::string_view 
   if (!root) return Errno::kENOMEM;
   for (const Node& node : kNodes) {
     auto made = TRY(root->Create(node.name, node.mode, node.rdev, 0, 0));
+    (void)made;
+  }
+  for (unsigned disk = 0; disk < DiskNodeCount(); disk++) {
+    const char name[] = {'v', 'd', char('a' + disk)};
+    auto made =
+        TRY(root->Create({name, sizeof name}, kModeBlock | 0660, DiskNumber(disk), 0, kDiskGroup));
     (void)made;
   }
   for (const Link& link : kLinks) {

@@ -2,6 +2,8 @@
 
 #include <array>
 
+#include "hal/disks.h"
+
 namespace zrun::vfs {
 namespace {
 
@@ -11,8 +13,7 @@ class ErofsVnode;
 
 class ErofsFileSystem final : public FileSystem {
  public:
-  ErofsFileSystem(const ErofsImage& image, std::optional<hal::PhysRange> frames)
-      : image_(image), frames_(frames) {}
+  explicit ErofsFileSystem(const ErofsImage& image) : image_(image) {}
   ~ErofsFileSystem() override;
   std::string_view type_name() const override { return "erofs"; }
   RefPtr<Vnode> Root() override { return root_; }
@@ -24,15 +25,15 @@ class ErofsFileSystem final : public FileSystem {
   Result<RefPtr<ErofsVnode>> GetVnode(uint64_t nid) EXCLUDES(lock_);
   void Forget(ErofsVnode& vnode) EXCLUDES(lock_);
   const ErofsImage& image() const { return image_; }
-  const std::optional<hal::PhysRange>& frames() const { return frames_; }
-  // Bytes of a file, up to its end.
+  // Bytes of a file, up to its end. Of an image in memory: what was read through a disk's window
+  // stays there.
   Result<size_t> ReadFile(const ErofsInode& inode, uint64_t offset, DataSink& sink) const;
 
  private:
   static constexpr size_t kBuckets = 1024;
+  Result<size_t> PutPiece(uint64_t position, size_t size, DataSink& sink) const;
   ErofsVnode* Find(uint64_t nid) REQUIRES(lock_);
   const ErofsImage image_;
-  const std::optional<hal::PhysRange> frames_;
   RefPtr<Vnode> root_;
   Mutex lock_{LockRank::kFileSystem};
   std::array<ErofsVnode*, kBuckets> buckets_ GUARDED_BY(lock_){};
@@ -77,23 +78,67 @@ class ErofsVnode final : public Vnode {
   std::atomic<VmObject*> contents_{nullptr};
 };
 
-// Pages that cannot be mapped from the image: the ends of files behind their inodes, chunks.
+// Pages that cannot be mapped from the image: the ends of files behind their inodes, chunks; all
+// that lies on a disk.
 class ErofsPages final : public PageSource {
  public:
   ErofsPages(RefPtr<ErofsFileSystem> fs, const ErofsInode& inode)
       : fs_(std::move(fs)), inode_(inode) {}
-  Result<void> ReadPage(uint64_t offset, std::span<std::byte> page) override {
-    SpanSink sink(page);
-    TRY(fs_->ReadFile(inode_, offset, sink));
-    TRY(sink.PutZeros(sink.remaining()));
-    return {};
+  Result<void> ReadPages(uint64_t offset, std::span<const hal::PhysRange> frames) override;
+  Result<void> WritePages(uint64_t, std::span<const hal::PhysRange>) override {
+    return Errno::kEROFS;
   }
-  Result<void> WritePage(uint64_t, std::span<const std::byte>) override { return Errno::kEROFS; }
+  uint64_t cluster_size() const override {
+    return fs_->image().source().disk ? kMaxCluster : hal::kPageSize;
+  }
 
  private:
+  Result<size_t> ReadFromDisk(uint64_t offset, std::span<const hal::PhysRange> frames);
   const RefPtr<ErofsFileSystem> fs_;
   const ErofsInode inode_;
 };
+
+Result<void> ErofsPages::ReadPages(uint64_t offset, std::span<const hal::PhysRange> frames) {
+  if (fs_->image().source().disk) {
+    // Whole pages in one piece come straight from the disk.
+    const size_t done = TRY(ReadFromDisk(offset, frames));
+    frames = frames.subspan(done);
+    offset += done * hal::kPageSize;
+  }
+  for (const hal::PhysRange& frame : frames) {
+    SpanSink sink({hal::PhysToVirt(frame.base), hal::kPageSize});
+    TRY(fs_->ReadFile(inode_, offset, sink));
+    TRY(sink.PutZeros(sink.remaining()));
+    offset += hal::kPageSize;
+  }
+  return {};
+}
+
+// How many of the pages it has read: those before the first that is not all in one piece.
+Result<size_t> ErofsPages::ReadFromDisk(uint64_t offset, std::span<const hal::PhysRange> frames) {
+  size_t done = 0;
+  while (done < frames.size() && offset < inode_.size) {
+    const ErofsExtent extent = TRY(fs_->image().Map(inode_, offset));
+    const bool on_sectors = extent.position % hal::kSectorSize == 0;
+    // The file's last page may be read beyond its end, which is zeroed then.
+    const uint64_t block_end = hal::RoundUp(extent.size);
+    const bool is_last = offset + extent.size == inode_.size &&
+                         inode_.layout == ErofsLayout::kFlatPlain &&
+                         extent.position + block_end <= fs_->image().source().bytes.size();
+    const uint64_t whole = is_last ? block_end : hal::RoundDown(extent.size);
+    const size_t count = size_t(std::min<uint64_t>(whole / hal::kPageSize, frames.size() - done));
+    if (extent.is_hole || !on_sectors || count == 0) break;
+    TRY(hal::TransferDisk(*fs_->image().source().disk, hal::DiskOperation::kRead, extent.position,
+                          frames.subspan(done, count)));
+    done += count;
+    offset += count * hal::kPageSize;
+  }
+  if (done > 0 && offset > inode_.size) {
+    const uint64_t beyond = offset - inode_.size;
+    __builtin_memset(hal::PhysToVirt(frames[done - 1].base) + (hal::kPageSize - beyond), 0, beyond);
+  }
+  return done;
+}
 
 // ---- File system.
 
@@ -148,6 +193,10 @@ void ErofsFileSystem::Forget(ErofsVnode& vnode) {
   }
 }
 
+Result<size_t> ErofsFileSystem::PutPiece(uint64_t position, size_t size, DataSink& sink) const {
+  return sink.Put(TRY(image_.Read(position, size)));
+}
+
 Result<size_t> ErofsFileSystem::ReadFile(const ErofsInode& inode, uint64_t offset,
                                          DataSink& sink) const {
   size_t done = 0;
@@ -156,7 +205,7 @@ Result<size_t> ErofsFileSystem::ReadFile(const ErofsInode& inode, uint64_t offse
     if (!mapped.ok()) return done > 0 ? Result<size_t>(done) : Result<size_t>(mapped.error());
     const ErofsExtent extent = mapped.value();
     const size_t wanted = size_t(std::min<uint64_t>(extent.size, sink.remaining()));
-    auto put = extent.data ? sink.Put({extent.data, wanted}) : sink.PutZeros(wanted);
+    auto put = extent.is_hole ? sink.PutZeros(wanted) : PutPiece(extent.position, wanted, sink);
     if (!put.ok()) return done > 0 ? Result<size_t>(done) : Result<size_t>(put.error());
     done += put.value();
     offset += put.value();
@@ -223,8 +272,10 @@ Result<void> ErofsVnode::ReadDirectory(uint64_t cursor, DirentSink& sink) {
 std::string_view ErofsVnode::StableLink() const {
   if (type() != VnodeType::kSymlink) return {};
   const auto extent = fs_.image().Map(inode_, 0);
-  if (!extent.ok() || !extent.value().data || extent.value().size < inode_.size) return {};
-  const std::string_view text(reinterpret_cast<const char*>(extent.value().data), inode_.size);
+  if (!extent.ok() || extent.value().is_hole || extent.value().size < inode_.size) return {};
+  const auto bytes = fs_.image().Read(extent.value().position, inode_.size);
+  if (!bytes.ok()) return {};
+  const std::string_view text(reinterpret_cast<const char*>(bytes.value().data()), inode_.size);
   return text.find('\0') == std::string_view::npos ? text : std::string_view();
 }
 
@@ -237,11 +288,12 @@ Result<String> ErofsVnode::ReadLink() {
 
 Result<size_t> ErofsVnode::Read(uint64_t offset, DataSink& sink) {
   if (type() != VnodeType::kRegular) return Errno::kEINVAL;
+  if (fs_.image().source().disk) return Vnode::Read(offset, sink);  // the page cache
   return fs_.ReadFile(inode_, offset, sink);
 }
 
 Result<RefPtr<VmObject>> ErofsVnode::MakeContents() {
-  const auto& frames = fs_.frames();
+  const auto& frames = fs_.image().source().frames;
   if (inode_.size > 0 && inode_.layout == ErofsLayout::kFlatPlain && frames &&
       (frames->base + inode_.data) % hal::kPageSize == 0) {
     const uint64_t size =
@@ -322,18 +374,27 @@ Result<size_t> ErofsVnode::ListXattr(std::span<char> names) {
 
 }  // namespace
 
-Result<RefPtr<FileSystem>> MountErofsImage(std::span<const std::byte> bytes,
-                                           std::optional<hal::PhysRange> frames) {
-  const ErofsImage image = TRY(ErofsImage::Open(bytes));
-  auto fs = TRY(MakeRef<ErofsFileSystem>(image, frames));
+Result<RefPtr<FileSystem>> MountErofsImage(const ErofsSource& source) {
+  const ErofsImage image = TRY(ErofsImage::Open(source));
+  auto fs = TRY(MakeRef<ErofsFileSystem>(image));
   TRY(fs->ReadRoot());
   return RefPtr<FileSystem>(std::move(fs));
 }
 
-Result<RefPtr<FileSystem>> MountErofs(std::string_view, std::string_view) {
+Result<RefPtr<FileSystem>> MountErofsDisk(unsigned disk) {
+  const hal::PhysRange window = hal::DiskWindow(disk);
+  if (window.size == 0) return Errno::kENODEV;
+  ErofsSource source;
+  source.bytes = {hal::PhysToVirt(window.base), size_t(hal::GetDisk(disk).size)};
+  source.disk = disk;
+  return MountErofsImage(source);
+}
+
+Result<RefPtr<FileSystem>> MountRootImage() {
   const hal::PhysRange rom = hal::ImageRom();
-  if (rom.size == 0) return Errno::kENODEV;
-  return MountErofsImage({hal::PhysToVirt(rom.base), size_t(rom.size)}, rom);
+  if (rom.size > 0)
+    return MountErofsImage({{hal::PhysToVirt(rom.base), size_t(rom.size)}, rom, std::nullopt});
+  return hal::DiskCount() > 0 ? MountErofsDisk(0) : Errno::kENODEV;
 }
 
 }  // namespace zrun::vfs

@@ -6,11 +6,11 @@
 
 namespace zrun::vfs {
 
-// An image as a file system. |bytes| stays for ever. With |frames| (the same bytes as physical
-// memory) whole pages of files are mapped straight from it; without, mmap gets copies.
-Result<RefPtr<FileSystem>> MountErofsImage(std::span<const std::byte> bytes,
-                                           std::optional<hal::PhysRange> frames);
+// An image as a file system. With ErofsSource::frames whole pages of files are mapped straight from
+// it; without, mmap gets copies.
+Result<RefPtr<FileSystem>> MountErofsImage(const ErofsSource& source);
+Result<RefPtr<FileSystem>> MountErofsDisk(unsigned disk);
 // The machine's root image; ENODEV if there is none.
-Result<RefPtr<FileSystem>> MountErofs(std::string_view source, std::string_view options);
+Result<RefPtr<FileSystem>> MountRootImage();
 
 }  // namespace zrun::vfs

@@ -56,7 +56,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   std::copy_n(reinterpret_cast<const std::byte*>(data), size, image.begin());
   constexpr size_t kCompatFeatures = 1024 + 8;
   if (size > kCompatFeatures) image[kCompatFeatures] &= std::byte{0xfe};
-  auto mounted = zrun::vfs::MountErofsImage(image, std::nullopt);
+  auto mounted = zrun::vfs::MountErofsImage({image, std::nullopt, std::nullopt});
   if (!mounted.ok()) return 0;
   int files = 0;
   const auto root = mounted.value()->Root();

@@ -22,6 +22,8 @@ using test::ErrorOf;
 using test::Get;
 using test::Tree;
 
+enum class Place { kBytes, kRom, kDisk };
+
 // Images as mkfs.erofs makes them; skipped where it is not installed.
 class Erofs : public ::testing::TestWithParam<const char*> {
  protected:
@@ -77,10 +79,12 @@ TEST_P(Erofs, ReadsAll) {
   if (!Build(GetParam())) GTEST_SKIP() << "mkfs.erofs cannot do " << GetParam();
   hal::fake::SetImage(image_bytes);
   const hal::PhysRange rom = hal::ImageRom();
-  for (bool mapped : {false, true}) {
-    Tree tree(
-        mapped ? Get(MountErofs("", ""))
-               : Get(MountErofsImage({hal::PhysToVirt(rom.base), size_t(rom.size)}, std::nullopt)));
+  const std::span<const std::byte> bytes(hal::PhysToVirt(rom.base), size_t(rom.size));
+  hal::fake::SetDisks({image_bytes}, true);
+  for (const Place place : {Place::kBytes, Place::kRom, Place::kDisk}) {
+    Tree tree(place == Place::kBytes ? Get(MountErofsImage({bytes, std::nullopt, std::nullopt}))
+              : place == Place::kRom ? Get(MountRootImage())
+                                     : Get(MountErofsDisk(0)));
     for (const auto& entry : fs::recursive_directory_iterator(source)) {
       const std::string path = "/" + entry.path().lexically_relative(source).string();
       struct stat expected;
@@ -122,6 +126,23 @@ TEST_P(Erofs, ReadsAll) {
   }
 }
 
+TEST_P(Erofs, ADiskThatCannotBeRead) {
+  if (!Build(GetParam())) GTEST_SKIP() << "mkfs.erofs cannot do " << GetParam();
+  hal::fake::SetDisks({image_bytes}, true);
+  Tree tree(Get(MountErofsDisk(0)));
+  hal::fake::BreakDisks(4096, image_bytes.size());
+  auto file = tree.Walk("/big");
+  if (file.ok()) {
+    std::byte byte;
+    auto contents = Get(file.value().vnode()->Contents());
+    EXPECT_EQ(ErrorOf(contents->Read(8192, {&byte, 1})), "EIO");
+  } else {
+    EXPECT_EQ(ErrorOf(std::move(file)), "EIO");
+  }
+  hal::fake::BreakDisks(0, 0);
+  EXPECT_EQ(tree.Read("/big").size(), 300000u);
+}
+
 // Every byte of what describes files, wrong in some way, must at worst be an error.
 TEST_P(Erofs, SurvivesBrokenImages) {
   fs::remove_all(source / "many");
@@ -152,8 +173,9 @@ INSTANTIATE_TEST_SUITE_P(Kinds, Erofs,
 
 TEST(ErofsImage, RefusesWhatItIsNot) {
   std::vector<std::byte> nothing(8192);
-  EXPECT_EQ(ErrorOf(MountErofsImage(nothing, std::nullopt)), "EINVAL");
-  EXPECT_EQ(ErrorOf(MountErofsImage(std::span(nothing).first(100), std::nullopt)), "EINVAL");
+  EXPECT_EQ(ErrorOf(MountErofsImage({nothing, std::nullopt, std::nullopt})), "EINVAL");
+  EXPECT_EQ(ErrorOf(MountErofsImage({std::span(nothing).first(100), std::nullopt, std::nullopt})),
+            "EINVAL");
 }
 
 }  // namespace

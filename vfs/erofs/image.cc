@@ -2,6 +2,8 @@
 
 #include <array>
 
+#include "hal/disks.h"
+
 namespace zrun::vfs {
 namespace {
 
@@ -79,17 +81,23 @@ int Compare(std::string_view a, std::string_view b) {
 
 }  // namespace
 
-Result<std::span<const std::byte>> ErofsImage::Slice(uint64_t offset, uint64_t size) const {
-  if (offset > bytes_.size() || size > bytes_.size() - offset) return Errno::kEUCLEAN;
-  return bytes_.subspan(offset, size);
+Result<void> ErofsImage::Check(uint64_t position, uint64_t size) const {
+  const uint64_t end = source_.bytes.size();
+  if (position > end || size > end - position) return Errno::kEUCLEAN;
+  return {};
 }
 
-Result<ErofsImage> ErofsImage::Open(std::span<const std::byte> bytes) {
+Result<std::span<const std::byte>> ErofsImage::Read(uint64_t position, uint64_t size) const {
+  TRY(Check(position, size));
+  if (source_.disk) TRY(hal::LoadDiskWindow(*source_.disk, position, size));
+  return source_.bytes.subspan(position, size);
+}
+
+Result<ErofsImage> ErofsImage::Open(const ErofsSource& source) {
   ErofsImage image;
-  image.bytes_ = bytes;
-  auto super_slice = image.Slice(kSuperblockOffset, kSuperblockSize);
-  if (!super_slice.ok()) return Errno::kEINVAL;
-  const std::span<const std::byte> super = super_slice.value();
+  image.source_ = source;
+  if (!image.Check(kSuperblockOffset, kSuperblockSize).ok()) return Errno::kEINVAL;
+  const auto super = TRY(image.Read(kSuperblockOffset, kSuperblockSize));
   if (Load<uint32_t>(super, 0) != kMagic) return Errno::kEINVAL;
   if (Load<uint32_t>(super, 80) & ~kIncompatKnown) return Errno::kEINVAL;
   image.block_bits_ = Load<uint8_t>(super, 12);
@@ -99,7 +107,7 @@ Result<ErofsImage> ErofsImage::Open(std::span<const std::byte> bytes) {
   if (Load<uint16_t>(super, 86) != 0) return Errno::kEINVAL;  // data on other devices
   if ((Load<uint32_t>(super, 8) & kCompatChecksum) && image.block_bits_ > 10) {
     const auto rest =
-        TRY(image.Slice(kSuperblockOffset, (uint64_t{1} << image.block_bits_) - kSuperblockOffset));
+        TRY(image.Read(kSuperblockOffset, (uint64_t{1} << image.block_bits_) - kSuperblockOffset));
     constexpr std::byte kNoChecksum[4]{};
     uint32_t crc = Crc32c(~0u, rest.first(4));
     crc = Crc32c(Crc32c(crc, kNoChecksum), rest.subspan(8));
@@ -122,7 +130,7 @@ Result<ErofsImage> ErofsImage::Open(std::span<const std::byte> bytes) {
 Result<ErofsInode> ErofsImage::ReadInode(uint64_t nid) const {
   if (nid > (uint64_t{1} << 58)) return Errno::kEUCLEAN;
   const uint64_t offset = metadata_ + (nid << kNidShift);
-  auto raw = TRY(Slice(offset, kCompactInode));
+  auto raw = TRY(Read(offset, kCompactInode));
   ErofsInode inode;
   inode.nid = nid;
   const uint16_t format = Load<uint16_t>(raw, 0);
@@ -136,7 +144,7 @@ Result<ErofsInode> ErofsImage::ReadInode(uint64_t nid) const {
   const uint32_t union_field = Load<uint32_t>(raw, 16);
   uint32_t inode_size = kCompactInode;
   if (extended) {
-    raw = TRY(Slice(offset, kExtendedInode));
+    raw = TRY(Read(offset, kExtendedInode));
     inode_size = kExtendedInode;
     inode.size = Load<uint64_t>(raw, 8);
     inode.uid = Load<uint32_t>(raw, 24);
@@ -153,7 +161,7 @@ Result<ErofsInode> ErofsImage::ReadInode(uint64_t nid) const {
   }
   inode.xattr_size = XattrAreaSize(Load<uint16_t>(raw, 2));
   inode.xattrs = offset + inode_size;
-  TRY(Slice(inode.xattrs, inode.xattr_size));
+  TRY(Check(inode.xattrs, inode.xattr_size));
   inode.tail = inode.xattrs + inode.xattr_size;
   if (inode.size > kMaxSize) return Errno::kEUCLEAN;
   TRY(CheckLayout(inode, union_field));
@@ -186,16 +194,16 @@ Result<void> ErofsImage::CheckLayout(ErofsInode& inode, uint32_t union_field) co
     inode.tail = (inode.tail + unit - 1) & ~(unit - 1);
     const uint64_t chunks =
         (inode.size + (uint64_t{1} << inode.chunk_bits) - 1) >> inode.chunk_bits;
-    TRY(Slice(inode.tail, chunks * unit));
+    TRY(Check(inode.tail, chunks * unit));
     return {};
   }
   inode.data = BlockOffset(union_field);
   uint64_t in_blocks = inode.size;
   if (inode.layout == ErofsLayout::kFlatInline) {
     in_blocks = inode.size & ~(uint64_t{block_size()} - 1);
-    TRY(Slice(inode.tail, inode.size - in_blocks));
+    TRY(Check(inode.tail, inode.size - in_blocks));
   }
-  if (in_blocks > 0) TRY(Slice(inode.data, in_blocks));
+  if (in_blocks > 0) TRY(Check(inode.data, in_blocks));
   return {};
 }
 
@@ -205,12 +213,10 @@ Result<ErofsExtent> ErofsImage::Map(const ErofsInode& inode, uint64_t offset) co
   uint64_t in_blocks = inode.size;
   if (inode.layout == ErofsLayout::kFlatInline)
     in_blocks = inode.size & ~(uint64_t{block_size()} - 1);
-  if (offset < in_blocks) {
-    const auto piece = TRY(Slice(inode.data + offset, in_blocks - offset));
-    return ErofsExtent{piece.data(), piece.size()};
-  }
-  const auto piece = TRY(Slice(inode.tail + (offset - in_blocks), inode.size - offset));
-  return ErofsExtent{piece.data(), piece.size()};
+  ErofsExtent extent{inode.tail + (offset - in_blocks), inode.size - offset};
+  if (offset < in_blocks) extent = {inode.data + offset, in_blocks - offset};
+  TRY(Check(extent.position, extent.size));
+  return extent;
 }
 
 Result<ErofsExtent> ErofsImage::MapChunk(const ErofsInode& inode, uint64_t offset) const {
@@ -219,15 +225,15 @@ Result<ErofsExtent> ErofsImage::MapChunk(const ErofsInode& inode, uint64_t offse
   const uint64_t size = std::min((uint64_t{1} << inode.chunk_bits) - within, inode.size - offset);
   uint32_t block;
   if (inode.chunk_indexes) {
-    const auto entry = TRY(Slice(inode.tail + chunk * 8, 8));
+    const auto entry = TRY(Read(inode.tail + chunk * 8, 8));
     if (Load<uint16_t>(entry, 2) != 0) return Errno::kEUCLEAN;  // on another device
     block = Load<uint32_t>(entry, 4);
   } else {
-    block = Load<uint32_t>(TRY(Slice(inode.tail + chunk * 4, 4)), 0);
+    block = Load<uint32_t>(TRY(Read(inode.tail + chunk * 4, 4)), 0);
   }
-  if (block == kNoBlock) return ErofsExtent{nullptr, size};
-  const auto piece = TRY(Slice(BlockOffset(block) + within, size));
-  return ErofsExtent{piece.data(), piece.size()};
+  if (block == kNoBlock) return ErofsExtent{0, size, true};
+  TRY(Check(BlockOffset(block) + within, size));
+  return ErofsExtent{BlockOffset(block) + within, size};
 }
 
 // ---- Directories: blocks of entries and, behind them, names; sorted throughout.
@@ -237,9 +243,9 @@ Result<ErofsImage::DirectoryBlock> ErofsImage::ReadDirectoryBlock(const ErofsIno
   const uint64_t offset = block * directory_block_size();
   const uint64_t size = std::min(directory_block_size(), directory.size - offset);
   const ErofsExtent extent = TRY(Map(directory, offset));
-  if (!extent.data || extent.size < size || size < kEntrySize) return Errno::kEUCLEAN;
+  if (extent.is_hole || extent.size < size || size < kEntrySize) return Errno::kEUCLEAN;
   DirectoryBlock out;
-  out.bytes = {extent.data, size};
+  out.bytes = TRY(Read(extent.position, size));
   const uint16_t first_name = Load<uint16_t>(out.bytes, 8);
   if (first_name < kEntrySize || first_name >= size || first_name % kEntrySize != 0)
     return Errno::kEUCLEAN;
@@ -317,9 +323,9 @@ Result<std::string_view> ErofsImage::LongPrefix(unsigned index, uint8_t& base) c
   if (index >= long_prefix_count_) return Errno::kEUCLEAN;
   uint64_t at = long_prefixes_;
   for (unsigned i = 0;; i++) {
-    const uint16_t size = Load<uint16_t>(TRY(Slice(at, 2)), 0);
+    const uint16_t size = Load<uint16_t>(TRY(Read(at, 2)), 0);
     if (size == 0) return Errno::kEUCLEAN;
-    const auto item = TRY(Slice(at + 2, size));
+    const auto item = TRY(Read(at + 2, size));
     if (i == index) {
       base = Load<uint8_t>(item, 0);
       return std::string_view(reinterpret_cast<const char*>(item.data()) + 1, size - 1u);
@@ -351,16 +357,16 @@ Result<bool> ErofsImage::VisitXattr(std::span<const std::byte> area, size_t& at,
 
 Result<void> ErofsImage::VisitXattrs(const ErofsInode& inode, ErofsXattrVisitor& visitor) const {
   if (inode.xattr_size == 0) return {};
-  const auto area = TRY(Slice(inode.xattrs, inode.xattr_size));
+  const auto area = TRY(Read(inode.xattrs, inode.xattr_size));
   const size_t shared = Load<uint8_t>(area, 4);
   size_t at = 12 + shared * 4;
   if (at > area.size()) return Errno::kEUCLEAN;
   for (size_t i = 0; i < shared; i++) {
     const uint64_t offset = shared_xattrs_ + uint64_t{Load<uint32_t>(area, 12 + i * 4)} * 4;
-    if (offset > bytes_.size()) return Errno::kEUCLEAN;
+    const auto head = TRY(Read(offset, 4));
+    const size_t size = size_t{4} + Load<uint8_t>(head, 0) + Load<uint16_t>(head, 2);
     size_t shared_at = 0;
-    // The largest there can be; its own sizes say where it ends.
-    if (TRY(VisitXattr(bytes_.subspan(offset), shared_at, visitor))) return {};
+    if (TRY(VisitXattr(TRY(Read(offset, size)), shared_at, visitor))) return {};
   }
   while (area.size() - at >= 4) {
     // Padding at the end of the area.

@@ -3,6 +3,7 @@
 #include <span>
 
 #include "hal/clock.h"
+#include "hal/memory.h"
 #include "vfs/types.h"
 
 // Reads the EROFS on-disk format (Linux: Documentation/filesystems/erofs.rst), uncompressed images
@@ -30,10 +31,18 @@ struct ErofsInode {
   VnodeType type() const { return TypeOfMode(mode); }
 };
 
-// A piece of a file, contiguous in the image; no data: a hole.
+// A piece of a file, contiguous in the image.
 struct ErofsExtent {
-  const std::byte* data = nullptr;
+  uint64_t position = 0;  // in the image
   uint64_t size = 0;
+  bool is_hole = false;
+};
+
+// Where an image lies: in memory for ever, or on a disk, whose window its bytes then are.
+struct ErofsSource {
+  std::span<const std::byte> bytes;
+  std::optional<hal::PhysRange> frames;  // the same as memory that guests may map
+  std::optional<unsigned> disk;
 };
 
 struct ErofsEntry {
@@ -55,15 +64,17 @@ class ErofsXattrVisitor {
 class ErofsImage {
  public:
   // EINVAL if it is no EROFS or one with features that this reader has not; EUCLEAN if broken.
-  static Result<ErofsImage> Open(std::span<const std::byte> bytes);
+  static Result<ErofsImage> Open(const ErofsSource& source);
 
   uint64_t root_nid() const { return root_nid_; }
   uint32_t block_size() const { return 1u << block_bits_; }
   uint64_t block_count() const { return blocks_; }
   uint64_t inode_count() const { return inodes_; }
-  std::span<const std::byte> bytes() const { return bytes_; }
+  const ErofsSource& source() const { return source_; }
 
   Result<ErofsInode> ReadInode(uint64_t nid) const;
+  // Bytes of the image, which stay where they are.
+  Result<std::span<const std::byte>> Read(uint64_t position, uint64_t size) const;
   // The piece of |inode|'s contents from |offset| on, which lies before its end.
   Result<ErofsExtent> Map(const ErofsInode& inode, uint64_t offset) const;
   // ENOENT.
@@ -77,7 +88,7 @@ class ErofsImage {
     std::span<const std::byte> bytes;
     uint32_t count = 0;
   };
-  Result<std::span<const std::byte>> Slice(uint64_t offset, uint64_t size) const;
+  Result<void> Check(uint64_t position, uint64_t size) const;
   Result<ErofsExtent> MapChunk(const ErofsInode& inode, uint64_t offset) const;
   Result<void> CheckLayout(ErofsInode& inode, uint32_t union_field) const;
   Result<DirectoryBlock> ReadDirectoryBlock(const ErofsInode& directory, uint64_t block) const;
@@ -89,7 +100,7 @@ class ErofsImage {
   uint64_t BlockOffset(uint64_t block) const { return block << block_bits_; }
   uint64_t directory_block_size() const { return uint64_t{1} << (block_bits_ + directory_bits_); }
 
-  std::span<const std::byte> bytes_;
+  ErofsSource source_;
   uint8_t block_bits_ = 12;
   uint8_t directory_bits_ = 0;
   uint64_t root_nid_ = 0;

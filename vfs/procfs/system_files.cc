@@ -1,8 +1,10 @@
 #include <algorithm>
 
 #include "base/assert.h"
+#include "hal/disks.h"
 #include "hal/processor.h"
 #include "hal/thread.h"
+#include "vfs/block_device.h"
 #include "vfs/procfs/proc_entry.h"
 
 // The files of /proc that are about the system.
@@ -21,6 +23,16 @@ void ShowSeconds(TextSink& out, Nanoseconds time) {
 
 Result<void> ShowCpuInfo(const ProcRequest&, TextSink& out) {
   out.Append(hal::GetProcessorFacts().cpuinfo);
+  return {};
+}
+
+Result<void> ShowPartitions(const ProcRequest&, TextSink& out) {
+  Write(out, "major minor  #blocks  name\n\n");
+  for (unsigned disk = 0; disk < DiskNodeCount(); disk++) {
+    const uint64_t number = DiskNumber(disk);
+    Write(out, Pad{DeviceMajor(number), 4}, " ", Pad{DeviceMinor(number), 8}, " ",
+          Pad{int64_t(hal::GetDisk(disk).size / 1024), 10}, " vd", char('a' + disk), '\n');
+  }
   return {};
 }
 
@@ -145,7 +157,7 @@ Result<void> ShowVersion(const ProcRequest& request, TextSink& out) {
 
 Result<void> ShowFileSystems(const ProcRequest&, TextSink& out) {
   for (const FileSystemType& type : AllFileSystemTypes())
-    Write(out, type.needs_device ? "\t" : "nodev\t", type.name, '\n');
+    Write(out, type.mount ? "nodev\t" : "\t", type.name, '\n');
   return {};
 }
 
@@ -205,7 +217,7 @@ constexpr ProcEntry kEntries[] = {
     {.path = "cpuinfo", .show = ShowCpuInfo},
     {.path = "devices",
      .constant = "Character devices:\n  1 mem\n  4 tty\n  5 /dev/tty\n  5 /dev/console\n"
-                 "  5 /dev/ptmx\n 10 misc\n136 pts\n\nBlock devices:"},
+                 "  5 /dev/ptmx\n 10 misc\n136 pts\n\nBlock devices:\n254 virtblk"},
     {.path = "diskstats", .show = ShowNothing},
     {.path = "filesystems", .show = ShowFileSystems},
     {.path = "interrupts", .show = ShowInterrupts},
@@ -216,7 +228,7 @@ constexpr ProcEntry kEntries[] = {
     {.path = "modules", .show = ShowNothing},
     {.path = "mounts", .mode = kLink, .constant = "self/mounts"},
     {.path = "net", .mode = kLink, .constant = "self/net"},
-    {.path = "partitions", .constant = "major minor  #blocks  name\n"},
+    {.path = "partitions", .show = ShowPartitions},
     {.path = "self", .mode = kLink, .show = ShowSelf},
     {.path = "stat", .show = ShowStat},
     {.path = "swaps", .constant = "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority"},
