@@ -17,10 +17,12 @@ if [[ -z "$image" ]]; then
 fi
 [[ -n "$gcc_image" ]] || echo 'debian-gcc cannot be had: tests that need it are skipped' >&2
 riscv64_image=$("$zrun" images build alpine-riscv64) || riscv64_image=
+riscv64_gcc_image=
+[[ -z "$riscv64_image" ]] || riscv64_gcc_image=$("$zrun" images build debian-gcc-riscv64) || riscv64_gcc_image=
 [[ -n "$riscv64_image" ]] || echo 'alpine-riscv64 cannot be had: the riscv64 machine is not tested' >&2
 echo "testing in $image"
 # Tests are named when CMake configures: they know the images then.
 cmake -S . -B "$build" -DZRUN_TESTS=ON -DZRUN_TEST_IMAGE="$image" -DZRUN_GCC_IMAGE="$gcc_image" \
-  -DZRUN_RISCV64_TEST_IMAGE="$riscv64_image" >/dev/null
+  -DZRUN_RISCV64_TEST_IMAGE="$riscv64_image" -DZRUN_RISCV64_GCC_IMAGE="$riscv64_gcc_image" >/dev/null
 cmake --build "$build" -j "$jobs"
 ctest --test-dir "$build" --output-on-failure --timeout 300 -j "$jobs" ${regex:+-R "$regex"}

@@ -19,6 +19,8 @@ build=(
 )
 test=(
   libgtest-dev libgmock-dev
+  # the riscv64 machine's kernel is looked at with a debugger
+  gdb-multiarch
   # packed images are checked with the format's own tools and mounted by the host's kernel
   erofs-utils xz-utils zstd bzip2 util-linux mount procps
 )

@@ -163,8 +163,8 @@ class Terminal:
 class Context:
     """One test's world: a scratch folder, and zrun."""
 
-    def __init__(self, zrun, image, gcc_image, programs, scratch):
-        self.zrun, self.image, self._gcc_image, self._programs = zrun, image, gcc_image, programs
+    def __init__(self, options, scratch):
+        self.zrun, self.image, self._options = options.zrun, options.image, options
         self.scratch = scratch
         self.folder = scratch / "work"  # the current directory of zrun
         self.folder.mkdir()
@@ -224,15 +224,30 @@ class Context:
     # ---- What tests need to know.
     @property
     def gcc_image(self):
-        if not self._gcc_image:
-            raise Skip("needs the debian-gcc image (--gcc-image)")
-        return self._gcc_image
+        return self._need("gcc_image", "the debian-gcc image")
 
-    def program(self, name):
-        path = self._programs / name if self._programs else None
+    @property
+    def riscv64_image(self):
+        return self._need("riscv64_image", "the alpine-riscv64 image")
+
+    @property
+    def riscv64_gcc_image(self):
+        return self._need("riscv64_gcc_image", "the debian-gcc-riscv64 image")
+
+    def _need(self, option, what):
+        if not getattr(self._options, option):
+            raise Skip(f"needs {what} (--{option.replace('_', '-')})")
+        return getattr(self._options, option)
+
+    def built(self, name):
+        """The path of a program built for these tests."""
+        path = self._options.programs / name if self._options.programs else None
         if not path or not path.exists():
             raise Skip(f"the program {name} is not built (--programs)")
-        shutil.copy(path, self.folder / name)
+        return path
+
+    def program(self, name):
+        shutil.copy(self.built(name), self.folder / name)
         return f"./{name}"
 
     def write(self, name, text, mode=0o644):

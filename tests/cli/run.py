@@ -24,6 +24,7 @@ sys.path.insert(0, str(HERE))
 import harness  # noqa: E402
 
 SKIPPED = 77
+IMAGES = ("image", "gcc_image", "riscv64_image", "riscv64_gcc_image")
 for module in sorted(HERE.glob("test_*.py")):
     importlib.import_module(module.stem)
 
@@ -32,8 +33,7 @@ def run_in_process(options, name):
     """The child's side: one test, its verdict as JSON on standard output."""
     scratch = pathlib.Path(tempfile.mkdtemp(prefix="zrun-cli-", dir=options.scratch))
     try:
-        verdict, text = harness.run_here(name, lambda: harness.Context(
-            options.zrun, options.image, options.gcc_image, options.programs, scratch))
+        verdict, text = harness.run_here(name, lambda: harness.Context(options, scratch))
     except Exception:  # a test with a bug of its own
         verdict, text = "FAIL", traceback.format_exc()
     finally:
@@ -47,10 +47,9 @@ def run_one(options, name):
     started = time.monotonic()
     command = [sys.executable, str(HERE / "run.py"), "--one", "--zrun", options.zrun, "--image", options.image,
                "--scratch", str(options.scratch), name]
-    if options.gcc_image:
-        command += ["--gcc-image", options.gcc_image]
-    if options.programs:
-        command += ["--programs", str(options.programs)]
+    for option in (*IMAGES[1:], "programs"):
+        if getattr(options, option):
+            command += [f"--{option.replace('_', '-')}", str(getattr(options, option))]
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                start_new_session=True)
     try:
@@ -70,6 +69,8 @@ def main():
     parser.add_argument("--zrun", default="zrun")
     parser.add_argument("--image", help="image with a shell and the usual tools: Alpine, or debian-gcc")
     parser.add_argument("--gcc-image", default="", help="image with gcc, python3 and perl")
+    parser.add_argument("--riscv64-image", default="", help="alpine-riscv64, for the riscv64 machine")
+    parser.add_argument("--riscv64-gcc-image", default="", help="debian-gcc-riscv64")
     parser.add_argument("--programs", type=pathlib.Path, help="folder of the programs built for these tests")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--timeout", type=float, default=280, help="seconds for each test")
@@ -94,7 +95,7 @@ def main():
     count = {"pass": 0, "FAIL": 0, "skip": 0}
     with tempfile.TemporaryDirectory(prefix="zrun-cli-") as scratch:
         options.scratch = scratch
-        for which in ("image", "gcc_image"):  # layers are packed once
+        for which in IMAGES:  # layers are packed once
             path = getattr(options, which)
             if path and not path.endswith(".img"):
                 packed = f"{scratch}/{which}.img"

@@ -175,9 +175,7 @@ def main_6_perl(z):
          "7\n1000 961\nsub\nroot:*:0:0:root:/root:/bin/bash\n")
 
 
-@test
-def main_6_threads(z):
-    z.write("threads.c", r"""
+THREADS = r"""
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -214,7 +212,12 @@ int main(void) {
   }
   printf("%d %ld %d\n", turn, sum, own);
 }
-""")
+"""
+
+
+@test
+def main_6_threads(z):
+    z.write("threads.c", THREADS)
     result = z.shell("gcc -O1 -pthread threads.c && ./a.out && musl-gcc -O1 -static -pthread threads.c -o m && ./m",
                      image=z.gcc_image, patience=200)
     z.ok(result, "1280 2336 5\n" * 2)

@@ -27,6 +27,78 @@ def finish(z, terminal, status=0):
     z.equal(terminal.wait(), status, "exit status")
 
 
+# What can be done at a shell's prompt, which comes again afterwards. test_riscv64.py does it too.
+def interrupt(t):
+    t.line("sleep 1000")
+    t.expect("sleep 1000\r\n")
+    time.sleep(0.5)
+    t.send("\x03")
+    t.expect(PROMPT)
+    t.line("echo status=$?")
+    t.expect(r"status=130\r\n")
+    t.expect(PROMPT)
+    t.line("abandoned\x03")
+    t.expect(PROMPT)
+
+
+def interrupt_a_busy_loop(t):
+    t.line("while :; do :; done")
+    time.sleep(0.5)
+    t.send("\x03")
+    t.expect(PROMPT)
+
+
+def stop_and_continue(t):
+    t.line("sleep 2; echo slept")
+    t.expect("echo slept\r\n")
+    time.sleep(0.5)
+    t.send("\x1a")
+    t.expect(r"Stopped")
+    t.expect(PROMPT)
+    t.line("jobs")
+    t.expect(r"Stopped +sleep 2")
+    t.line("fg")
+    t.expect(PROMPT)
+    t.line("jobs; echo none-left")
+    t.expect(r"\r\nnone-left\r\n")
+    t.expect(PROMPT)
+
+
+def edit_lines(t):
+    t.send("echo abd\x1b[Dc\r")  # left
+    t.expect(r"\r\nabcd\r\n")
+    t.expect(PROMPT)
+    t.send("\x1b[A\r")  # up: the last command again
+    t.expect(r"\r\nabcd\r\n")
+    t.expect(PROMPT)
+    t.send("echo wrong\x7f\x7f\x7f\x7f\x7fright\r")  # backspace
+    t.expect(r"\r\nright\r\n")
+    t.expect(PROMPT)
+    t.send("cho x\x01e\r")  # Ctrl-A
+    t.expect(r"\r\nx\r\n")
+    t.expect(PROMPT)
+    t.send("echo /etc/passw\t\r")  # completion
+    t.expect(r"\r\n/etc/passwd ?\r\n")
+    t.expect(PROMPT)
+
+
+def edit_with_vi(t):
+    """vi has been started on note.txt."""
+    t.expect(r"note\.txt")
+    t.send("ihello from vi\x1b")
+    t.expect("hello from vi")
+    t.send("yyp")
+    t.quiet()
+    t.send(":wq\r")
+
+
+def look_at_top(t):
+    """top has been started."""
+    t.expect(r"Mem|PID")
+    t.expect(r"top")
+    t.send("q")
+
+
 @test
 def terminal_echo(z):
     t = shell(z)
@@ -67,15 +139,7 @@ def terminal_end_of_file(z):
 @test
 def terminal_interrupt(z):
     t = shell(z)
-    t.line("sleep 1000")
-    t.expect("sleep 1000\r\n")
-    time.sleep(0.5)
-    t.send("\x03")
-    t.expect(PROMPT)
-    t.line("echo status=$?")
-    t.expect(r"status=130\r\n")
-    t.line("abandoned\x03")
-    t.expect(PROMPT)
+    interrupt(t)
     t.line("exit 0")
     finish(z, t)
 
@@ -83,10 +147,7 @@ def terminal_interrupt(z):
 @test
 def terminal_interrupt_a_busy_loop(z):
     t = shell(z)
-    t.line("while :; do :; done")
-    time.sleep(0.5)
-    t.send("\x03")
-    t.expect(PROMPT)
+    interrupt_a_busy_loop(t)
     t.line("exit 0")
     finish(z, t)
 
@@ -108,18 +169,7 @@ def terminal_quit(z):
 @test
 def terminal_stop_and_foreground(z):
     t = shell(z)
-    t.line("sleep 2; echo slept")
-    t.expect("echo slept\r\n")
-    time.sleep(0.5)
-    t.send("\x1a")
-    t.expect(r"Stopped")
-    t.expect(PROMPT)
-    t.line("jobs")
-    t.expect(r"Stopped +sleep 2")
-    t.line("fg")
-    t.expect(PROMPT)
-    t.line("jobs; echo none-left")
-    t.expect(r"\r\nnone-left\r\n")
+    stop_and_continue(t)
     t.line("sleep 1000 & kill -0 %1 && echo running")
     t.expect(r"\r\nrunning\r\n")
     # An interactive shell ignores SIGTERM, and so does its child until it has put that right.
@@ -147,20 +197,7 @@ def terminal_background_reader_stops(z):
 @test
 def terminal_line_editing(z):
     t = shell(z)
-    t.send("echo abd\x1b[Dc\r")  # left
-    t.expect(r"\r\nabcd\r\n")
-    t.expect(PROMPT)
-    t.send("\x1b[A\r")  # up: the last command again
-    t.expect(r"\r\nabcd\r\n")
-    t.expect(PROMPT)
-    t.send("echo wrong\x7f\x7f\x7f\x7f\x7fright\r")  # backspace
-    t.expect(r"\r\nright\r\n")
-    t.expect(PROMPT)
-    t.send("cho x\x01e\r")  # Ctrl-A
-    t.expect(r"\r\nx\r\n")
-    t.expect(PROMPT)
-    t.send("echo /etc/passw\t\r")  # completion
-    t.expect(r"\r\n/etc/passwd ?\r\n")
+    edit_lines(t)
     t.line("exit 0")
     finish(z, t)
 
@@ -194,12 +231,7 @@ def terminal_vi(z):
         raise Skip("the image has no vi")
     command = ["vi"] if has_tool(z, "vi") else ["busybox", "vi"]
     t = z.terminal(*command, "note.txt")
-    t.expect(r"note\.txt")
-    t.send("ihello from vi\x1b")
-    t.expect("hello from vi")
-    t.send("yyp")
-    t.quiet()
-    t.send(":wq\r")
+    edit_with_vi(t)
     finish(z, t)
     z.equal((z.folder / "note.txt").read_text(), "hello from vi\nhello from vi\n")
 
@@ -223,9 +255,7 @@ def terminal_vi_follows_the_window(z):
 def terminal_top(z):
     command = ["busybox", "top"] if has_tool(z, "busybox") else ["top"]
     t = z.terminal(*command)
-    t.expect(r"Mem|PID")
-    t.expect(r"top")
-    t.send("q")
+    look_at_top(t)
     finish(z, t)
 
 
