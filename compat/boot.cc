@@ -2,6 +2,7 @@
 
 #include "compat/clone.h"
 #include "compat/job_control.h"
+#include "compat/memory_pressure.h"
 #include "compat/signal_send.h"
 #include "compat/strace.h"
 #include "compat/strace_format.h"
@@ -189,6 +190,7 @@ void Boot::Run() {
   if (options.memory) limits.memory_bytes = options.memory;
   kernel.job_ = OrFail(Job::CreateRoot(limits), "job");
   OrFail(StartTimerService(), "timers");
+  StartMemoryKiller();
   InstallJobControl();
   auto mounts = BuildMounts(options);
   if (!mounts.ok()) hal::Halt(kStatusZrun);  // it has said why
@@ -198,37 +200,6 @@ void Boot::Run() {
 
 // ---- While it runs
 namespace {
-
-// What the process's end would give back, as far as the kernel can tell.
-uint64_t Weight(ThreadGroup& group) REQUIRES(Kernel::Get().lock()) {
-  auto region = group.process().region();
-  if (!region || group.thread_count() == 0) return 0;
-  const VmAddressRegion::Totals totals = region->totals();
-  const int64_t bytes = int64_t(totals.data_bytes + totals.stack_bytes);
-  const int64_t adjust = bytes / 1000 * group.oom_score_adj.load();
-  return uint64_t(std::max<int64_t>(bytes + adjust, 1));
-}
-
-void KillLargest() {
-  Kernel& kernel = Kernel::Get();
-  MutexLock lock(Kernel::Get().lock());
-  PidTable& pids = Kernel::Get().pids();
-  ThreadGroup* victim = nullptr;
-  uint64_t most = 0;
-  for (int32_t pid = pids.NextGroup(1); pid >= 0; pid = pids.NextGroup(pid + 1)) {
-    ThreadGroup* group = pids.FindGroup(pid);
-    const uint64_t weight = Weight(*group);
-    if (weight <= most) continue;
-    most = weight;
-    victim = group;
-  }
-  if (!victim) return;
-  auto task = victim->AnyTask();
-  kernel.Log(LogLevel::kError, "out of memory: killed process ", victim->pid(), " (",
-             task ? task->name() : Task::Name(), ")");
-  MutexLock signal_lock(victim->signal_lock);
-  BeginGroupExit(*victim, abi::kSigKill);
-}
 
 void SignalMain(int signo) {
   MutexLock lock(Kernel::Get().lock());

@@ -5,6 +5,8 @@
 #include "compat/signal_send.h"
 #include "compat/strace.h"
 #include "compat/syscall_table.h"
+#include "objects/vm/page_allocator.h"
+#include "objects/vm/page_reclaim.h"
 
 namespace zrun::compat {
 
@@ -43,6 +45,8 @@ void Task::Loop() {
       if (!Attend()) break;
     }
     const hal::Trap trap = hal::Run();
+    if (RamFrames().level() != PageAllocator::Level::kEnough) [[unlikely]]
+      static_cast<void>(AwaitMemory());
     if (trap.kind == hal::TrapKind::kSyscall) [[likely]] {
       if (!HandleSyscall()) [[unlikely]]
         return;
@@ -131,13 +135,9 @@ void Task::HandleFault(const hal::Trap& trap) {
       case Errno::kEACCES:
         info = SigInfo::Make(kSigSegv, kSegvAccErr);
         break;
-      case Errno::kENOMEM: {
-        kernel().Log(LogLevel::kError, "out of memory: killed process ", group_->pid(), " (",
-                     name(), ")");
-        MutexLock lock(group_->signal_lock);
-        BeginGroupExit(*group_, kSigKill);
+      case Errno::kENOMEM:
+        FailForMemory();
         return;
-      }
       default:
         info = SigInfo::Make(kSigBus, kBusAdrErr);
         break;
@@ -145,6 +145,16 @@ void Task::HandleFault(const hal::Trap& trap) {
     info.SetAddress(trap.address);
   }
   ForceSignal(info);
+}
+
+// A page that the guest needs cannot be had. While frames are short it tries again; if they are not
+// what is missing, waiting does not help.
+void Task::FailForMemory() {
+  if (RamFrames().level() == PageAllocator::Level::kCritical) return;
+  kernel().Log(LogLevel::kError, "out of memory: killed process ", group_->pid(), " (", name(),
+               ")");
+  MutexLock lock(group_->signal_lock);
+  BeginGroupExit(*group_, kSigKill);
 }
 
 bool Task::Attend() {

@@ -191,6 +191,7 @@ class Task final : public Thread, public ListNode<TaskListTag> {
   void Loop();
   bool HandleSyscall();
   void HandleFault(const hal::Trap& trap);
+  void FailForMemory();
   // False: the task must leave its loop.
   bool Attend();
   void DeliverSignals();

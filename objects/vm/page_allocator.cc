@@ -5,6 +5,8 @@
 #include <new>
 #include <utility>
 
+#include "objects/vm/page_reclaim.h"
+
 namespace zrun {
 
 using hal::kPageSize;
@@ -19,6 +21,7 @@ constinit bool g_ready = false;
 void InitPageAllocator() {
   if (std::exchange(g_ready, true)) return;
   new (g_frames) PageAllocator(hal::Ram(), hal::ReservedRam());
+  InitPageReclaim();
   hal::UseFrames({
       []() -> Result<hal::paddr_t> { return TRY(RamFrames().AllocateRun(kPageSize)).base; },
       [](hal::paddr_t frame) {
@@ -41,7 +44,8 @@ void PageAllocator::Traits::Update(Extent& extent) {
 }
 
 PageAllocator::PageAllocator(PhysRange frames, std::span<const PhysRange> reserved)
-    : total_bytes_(frames.size) {
+    : total_bytes_(frames.size),
+      low_bytes_(std::clamp(frames.size / 32, uint64_t{3} << 19, uint64_t{16} << 20)) {
   MutexLock lock(lock_);
   hal::paddr_t begin = frames.base;
   const auto add = [&](hal::paddr_t end) NO_THREAD_SAFETY_ANALYSIS {

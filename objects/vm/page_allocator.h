@@ -1,5 +1,6 @@
 #pragma once
 #include <array>
+#include <atomic>
 
 #include "base/result.h"
 #include "base/tree.h"
@@ -37,6 +38,16 @@ class PageAllocator {
   // Gives what is cached back to the machine.
   void Trim() EXCLUDES(lock_);
   Statistics statistics() const EXCLUDES(lock_);
+  // Whether so little is free that page caches should shrink (kLow), or that even small requests
+  // may soon fail (kCritical). Does not count what is cached; takes no lock.
+  enum class Level : uint8_t { kEnough, kLow, kCritical };
+  Level level() const {
+    const uint64_t free = free_bytes_.load(std::memory_order_relaxed);
+    return free >= low_bytes_       ? Level::kEnough
+           : free >= low_bytes_ / 4 ? Level::kLow
+                                    : Level::kCritical;
+  }
+  uint64_t low_bytes() const { return low_bytes_; }
 
  private:
   struct Extent : TreeNode<> {
@@ -74,7 +85,8 @@ class PageAllocator {
 
   mutable Mutex lock_{LockRank::kPageAllocator};
   const uint64_t total_bytes_;
-  uint64_t free_bytes_ GUARDED_BY(lock_) = 0;  // in the tree
+  const uint64_t low_bytes_;
+  std::atomic<uint64_t> free_bytes_{0};  // in the tree; changes under |lock_|
   uint64_t extents_ GUARDED_BY(lock_) = 0;
   ExtentTree free_ GUARDED_BY(lock_);
   Extent* spare_nodes_ GUARDED_BY(lock_) = nullptr;  // linked through |base|

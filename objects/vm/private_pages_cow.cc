@@ -40,6 +40,26 @@ Result<void> MapOwn(hal::AddressSpace& space, VmMapping& mapping, hal::vaddr_t p
   return space.MapShared(page, frame, mapping.info.access & got.granted);
 }
 
+// Makes room for |size| bytes where the mapping has |had|.
+Result<void> Extend(VmMapping& mapping, uint64_t had, uint64_t size) {
+  if (!mapping.pages) return {};
+  const uint64_t begin = mapping.pages_offset, end = begin + had;
+  const uint64_t object_end = mapping.pages->size();
+  if (mapping.pages->ref_count() == 1) {
+    // What lies behind is nobody's any more.
+    if (object_end > end) TRY(mapping.pages->Decommit(end, object_end - end));
+    return begin + size <= object_end ? Result<void>() : mapping.pages->Resize(begin + size);
+  }
+  // The object was split among mappings: what follows in it can be another's.
+  const uint64_t kept = std::min(had, object_end - std::min(begin, object_end));
+  RefPtr<VmObject> own = TRY(mapping.pages->Snapshot(begin, kept));
+  TRY(own->Resize(size));
+  static_cast<void>(mapping.pages->Decommit(begin, kept));
+  mapping.pages = std::move(own);
+  mapping.pages_offset = 0;
+  return {};
+}
+
 }  // namespace
 
 Result<void> Map(hal::AddressSpace&, VmMapping&) { return {}; }
@@ -61,14 +81,14 @@ Result<void> Protect(hal::AddressSpace& space, VmMapping& mapping, Access access
 }
 
 Result<void> Move(hal::AddressSpace& space, VmMapping& from, VmMapping& to) {
-  to.pages = from.pages;
+  DropTranslations(space, from.info.range);  // before frames change hands
+  to.pages = std::move(from.pages);
   to.pages_offset = from.pages_offset;
-  if (to.size() > from.size()) {
-    const uint64_t size = to.size();
-    TRY(Grow(space, to, size));
+  auto extended = to.size() > from.size() ? Extend(to, from.size(), to.size()) : Result<void>();
+  if (!extended.ok()) {
+    from.pages = std::move(to.pages);
+    return extended;
   }
-  DropTranslations(space, from.info.range);
-  from.pages = nullptr;
   return {};
 }
 
@@ -84,16 +104,9 @@ bool Join(VmMapping& left, VmMapping& right) {
 }
 
 Result<void> Grow(hal::AddressSpace& space, VmMapping& mapping, uint64_t size) {
-  if (!mapping.pages) return {};
-  // The object may have been split among mappings: what follows in it can be another's.
-  DropTranslations(space, mapping.info.range);
-  const uint64_t had = std::min(mapping.size(), mapping.pages->size() - mapping.pages_offset);
-  RefPtr<VmObject> own = TRY(mapping.pages->Snapshot(mapping.pages_offset, had));
-  TRY(own->Resize(size));
-  static_cast<void>(mapping.pages->Decommit(mapping.pages_offset, had));
-  mapping.pages = std::move(own);
-  mapping.pages_offset = 0;
-  return {};
+  const bool shares = mapping.pages && mapping.pages->ref_count() != 1;
+  if (shares) DropTranslations(space, mapping.info.range);  // of what may get other frames
+  return Extend(mapping, mapping.size(), size);
 }
 
 Result<void> Advise(hal::AddressSpace& space, VmMapping& mapping, VirtRange part, int advice) {

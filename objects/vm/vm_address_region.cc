@@ -222,6 +222,17 @@ std::optional<Mapping> VmAddressRegion::FindFrom(vaddr_t address) {
   return mapping->info;
 }
 
+uint64_t VmAddressRegion::private_bytes() const {
+  MutexLock lock(lock_);
+  uint64_t bytes = 0;
+  const VmObject* last = nullptr;  // parts of a mapping that was split share theirs
+  for (const VmMapping* mapping = mappings_.First(); mapping; mapping = mappings_.Next(*mapping)) {
+    if (mapping->pages && mapping->pages.get() != last) bytes += mapping->pages->committed_bytes();
+    last = mapping->pages.get();
+  }
+  return bytes;
+}
+
 VmAddressRegion::Totals VmAddressRegion::totals() const {
   MutexLock lock(lock_);
   return totals_;

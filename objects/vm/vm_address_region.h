@@ -100,6 +100,8 @@ class VmAddressRegion final : public KernelObject {
     size_t mappings;
   };
   Totals totals() const EXCLUDES(lock_);
+  // What private pages of it the kernel keeps: what its end would give back at least.
+  uint64_t private_bytes() const EXCLUDES(lock_);
   // RLIMIT_AS and RLIMIT_DATA, checked by Map and Remap (ENOMEM).
   void SetLimits(uint64_t address_space, uint64_t data) EXCLUDES(lock_);
   // RLIMIT_STACK: how far a kGrowsDown mapping grows by itself when it is touched below its start.

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "objects/task/thread.h"
+#include "objects/vm/page_reclaim.h"
 #include "objects/vm/region_internal.h"
 
 namespace zrun {
@@ -25,17 +26,21 @@ bool Grants(Access granted, Access wanted) {
 }  // namespace
 
 Result<void> VmAddressRegion::HandleFault(vaddr_t address, Access access) {
-  constexpr uint64_t kReadAhead = 16 * hal::kPageSize;
+  bool waited = false;
   for (;;) {
+    Result<void> handled;
     RefPtr<VmObject> to_fill;
     uint64_t fill_offset = 0;
     {
       MutexLock lock(lock_);
-      auto handled = FaultLocked(address, access, to_fill, fill_offset);
-      if (handled.ok() || handled.error() != Errno::kEAGAIN) return handled;
+      handled = FaultLocked(address, access, to_fill, fill_offset);
     }
+    if (!handled.ok() && handled.error() == Errno::kENOMEM && !waited) {
+      waited = true;
+      if (AwaitMemory()) continue;
+    }
+    if (handled.ok() || handled.error() != Errno::kEAGAIN) return handled;
     TRY(to_fill->FillPages(fill_offset, 1));
-    static_cast<void>(to_fill->FillPages(fill_offset, kReadAhead));
   }
 }
 

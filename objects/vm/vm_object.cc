@@ -4,6 +4,7 @@
 
 #include "objects/vm/frame_shares.h"
 #include "objects/vm/page_allocator.h"
+#include "objects/vm/page_reclaim.h"
 #include "objects/vm/vm_mapping.h"
 
 namespace zrun {
@@ -49,12 +50,15 @@ class CopyInVisitor final : public VmObject::PieceVisitor {
 }  // namespace
 
 VmObject::VmObject(uint64_t size, OwnPtr<PageSource> source)
-    : KernelObject(kType), physical_(false), range_{}, source_(std::move(source)), size_(size) {}
+    : KernelObject(kType), physical_(false), range_{}, source_(std::move(source)), size_(size) {
+  if (source_) AddPageCache(*this);
+}
 
 VmObject::VmObject(PhysRange range, uint64_t size)
     : KernelObject(kType), physical_(true), range_(range), size_(size) {}
 
 VmObject::~VmObject() {
+  if (source_) RemovePageCache(*this);
   PageRunList runs;
   bool shared;
   {
@@ -155,8 +159,10 @@ Result<size_t> VmObject::ForEachPiece(uint64_t offset, uint64_t size, Access acc
   constexpr uint64_t kStep = 4 << 20;  // commits so much at once
   const bool writes = HasAny(access, Access::kWrite);
   uint64_t done = 0;
+  bool waited = false;
   while (done < size) {
     const uint64_t begin = offset + done;
+    bool is_short = false;
     std::span<std::byte> piece;
     if (source_) {
       auto filled = FillPages(begin, 1);
@@ -174,13 +180,20 @@ Result<size_t> VmObject::ForEachPiece(uint64_t offset, uint64_t size, Access acc
       if (source_) end = std::min(end, RoundDown(begin) + kPageSize);
       if (writes && !physical_) {
         auto prepared = PrepareWrite(RoundDown(begin), RoundUp(end));
-        if (!prepared.ok()) {
+        is_short = !prepared.ok() && prepared.error() == Errno::kENOMEM && !waited;
+        if (!prepared.ok() && !is_short) {
           if (done > 0) break;
           return prepared.error();
         }
       }
-      piece = PinPiece(begin, end);
+      if (!is_short) piece = PinPiece(begin, end);
     }
+    if (is_short) {
+      waited = true;
+      static_cast<void>(AwaitMemory());
+      continue;
+    }
+    waited = false;
     auto visited = visitor.Visit(piece);
     Unpin();
     if (!visited.ok()) {

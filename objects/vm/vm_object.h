@@ -12,6 +12,7 @@ namespace zrun {
 
 class VmMapping;
 struct MappingListTag;
+struct PageCacheTag;
 
 // Fills the pages of a VmObject on first touch: how file systems feed the page cache. Called with
 // no VM lock held. The frames of a call are whole pages, in order from |offset| on.
@@ -29,7 +30,7 @@ class PageSource {
 // A sparse array of pages: anonymous memory, a file's page cache, shared memory, or a piece of
 // physical memory (a ROM, a host file's bank). Pages are reserved in runs (hal::PreferredRun), so
 // that on the trap machine a whole object usually maps in one piece.
-class VmObject final : public KernelObject {
+class VmObject final : public KernelObject, public ListNode<PageCacheTag> {
  public:
   static constexpr ObjectType kType = ObjectType::kVmObject;
   static Result<RefPtr<VmObject>> CreateAnonymous(uint64_t size);
@@ -74,6 +75,11 @@ class VmObject final : public KernelObject {
   // The first offset >= |offset| that is data (or hole): SEEK_DATA, SEEK_HOLE. ENXIO past the end.
   Result<uint64_t> SeekData(uint64_t offset, bool data) EXCLUDES(lock_);
   uint64_t committed_bytes() const EXCLUDES(lock_);
+  // Gives pages back that are as the source has them, at most |bytes| of them and from where the
+  // last call ended on; those of a mapped object only if |even_mapped|. How many bytes that were.
+  // The caller holds no lock.
+  uint64_t Evict(uint64_t bytes, bool even_mapped) EXCLUDES(lock_);
+  uint64_t clean_bytes() const EXCLUDES(lock_);  // what Evict() can give back
   // Whether somebody can write to it through a shared mapping, now or after mprotect
   // (F_SEAL_WRITE).
   bool HasWritableMapping() EXCLUDES(lock_);
@@ -144,6 +150,7 @@ class VmObject final : public KernelObject {
   RangeSet dirty_ GUARDED_BY(lock_);  // with a source: to be written back
   bool shares_frames_ GUARDED_BY(lock_) = false;
   bool ever_mapped_ GUARDED_BY(lock_) = false;
+  uint64_t evict_from_ GUARDED_BY(lock_) = 0;
   uint32_t pins_ GUARDED_BY(lock_) = 0;
   PageRunList released_ GUARDED_BY(lock_);  // cut while pinned
   IntrusiveList<Fill, Fill> fills_ GUARDED_BY(lock_);

@@ -4,6 +4,7 @@
 #include "hal/thread.h"
 #include "objects/vm/frame_shares.h"
 #include "objects/vm/page_allocator.h"
+#include "objects/vm/page_reclaim.h"
 #include "objects/vm/vm_mapping.h"
 #include "objects/vm/vm_object.h"
 
@@ -189,7 +190,11 @@ Result<void> VmObject::FillPages(uint64_t offset, uint64_t size) {
   const uint64_t limit = this->size();
   if (offset >= limit) return {};
   const uint64_t end = offset + std::min(size, limit - offset);
-  for (uint64_t at = RoundDown(offset); at < end; at += kPageSize) TRY(FillPage(at));
+  for (uint64_t at = RoundDown(offset); at < end; at += kPageSize) {
+    auto filled = FillPage(at);
+    if (!filled.ok() && filled.error() == Errno::kENOMEM && AwaitMemory()) filled = FillPage(at);
+    TRY(filled);
+  }
   return {};
 }
 
@@ -301,6 +306,43 @@ Result<void> VmObject::Sync(uint64_t offset, uint64_t size) {
   return result;
 }
 
+// ---- Giving pages of a source back
+
+uint64_t VmObject::clean_bytes() const {
+  MutexLock lock(lock_);
+  return source_ ? present_.total() - std::min(present_.total(), dirty_.total()) : 0;
+}
+
+uint64_t VmObject::Evict(uint64_t bytes, bool even_mapped) {
+  PageRunList cut;
+  uint64_t begin, end;
+  {
+    MutexLock lock(lock_);
+    if (!source_ || (!even_mapped && !mappings_.empty())) return 0;
+    // The first clean pages from where we were.
+    begin = evict_from_;
+    for (bool from_start = begin == 0;;) {
+      const auto present = present_.FirstAfter(begin);
+      if (!present) {
+        if (from_start) return 0;
+        from_start = true;
+        begin = 0;
+        continue;
+      }
+      begin = dirty_.FirstMissing(present->begin);
+      if (begin >= present->end) continue;
+      end = std::min(present->end, begin + std::max(RoundDown(bytes), kPageSize));
+      if (const auto dirty = dirty_.FirstAfter(begin)) end = std::min(end, dirty->begin);
+      break;
+    }
+    if (!CutLocked(begin, end, cut).ok()) return 0;
+    evict_from_ = end;
+  }
+  UnmapEverywhere(begin, end - begin, false);
+  FreeCut(cut);
+  return end - begin;
+}
+
 // ---- Copy-on-write
 
 Result<RefPtr<VmObject>> VmObject::Snapshot(uint64_t offset, uint64_t size) {
@@ -308,8 +350,8 @@ Result<RefPtr<VmObject>> VmObject::Snapshot(uint64_t offset, uint64_t size) {
   if ((offset & hal::kPageMask) || offset > limit || size > limit - offset) return Errno::kEINVAL;
   if ((size & hal::kPageMask) && offset + size != limit) return Errno::kEINVAL;
   RefPtr<VmObject> child = TRY(CreateAnonymous(size));
-  TRY(FillPages(offset, size));
-  auto done = physical_ ? Result<void>(Errno::kEAGAIN) : ShareWith(*child, offset);
+  // Pages of a source may go at any time: only reading them finds all.
+  auto done = physical_ || source_ ? Result<void>(Errno::kEAGAIN) : ShareWith(*child, offset);
   if (!done.ok() && done.error() == Errno::kEAGAIN) done = CopyTo(*child, offset);
   TRY(done);
   return child;

@@ -4,6 +4,7 @@
 #include "hal/disks.h"
 #include "hal/processor.h"
 #include "hal/thread.h"
+#include "objects/vm/page_reclaim.h"
 #include "vfs/block_device.h"
 #include "vfs/procfs/proc_entry.h"
 
@@ -38,22 +39,24 @@ Result<void> ShowPartitions(const ProcRequest&, TextSink& out) {
 
 Result<void> ShowMemInfo(const ProcRequest&, TextSink& out) {
   const uint64_t total = hal::TotalRam();
-  const uint64_t used = std::min(hal::CommittedRam(), total);
+  const uint64_t committed = std::min(hal::CommittedRam(), total);
+  const uint64_t cached = std::min(CachedBytes(), committed);
+  const uint64_t used = committed - cached;
   const auto line = [&](std::string_view name, uint64_t bytes) {
     Write(out, PadText{name, -16}, Pad{int64_t(bytes / 1024), 8}, " kB\n");
   };
   line("MemTotal:", total);
-  line("MemFree:", total - used);
+  line("MemFree:", total - committed);
   line("MemAvailable:", total - used);
   line("Buffers:", 0);
-  line("Cached:", 0);
+  line("Cached:", cached);
   line("SwapCached:", 0);
   line("Active:", used);
-  line("Inactive:", 0);
+  line("Inactive:", cached);
   line("Active(anon):", used);
   line("Inactive(anon):", 0);
   line("Active(file):", 0);
-  line("Inactive(file):", 0);
+  line("Inactive(file):", cached);
   line("Unevictable:", 0);
   line("Mlocked:", 0);
   line("SwapTotal:", 0);

@@ -1,0 +1,67 @@
+#include "compat/memory_pressure.h"
+
+#include <algorithm>
+#include <new>
+
+#include "compat/exit.h"
+#include "objects/ipc/timer.h"
+#include "objects/vm/page_reclaim.h"
+
+namespace zrun::compat {
+namespace {
+
+// What the process's end would give back, as far as the kernel can tell: what it keeps for it, or
+// where a host does that what is mapped.
+uint64_t Weight(ThreadGroup& group) REQUIRES(Kernel::Get().lock()) {
+  auto region = group.process().region();
+  if (!region || group.thread_count() == 0) return 0;
+  int64_t bytes = int64_t(region->private_bytes());
+  if (bytes == 0) {
+    const VmAddressRegion::Totals totals = region->totals();
+    bytes = int64_t(totals.data_bytes + totals.stack_bytes);
+  }
+  const int64_t adjust = int64_t(hal::TotalRam() / 1000) * group.oom_score_adj.load();
+  return uint64_t(std::max<int64_t>(bytes + adjust, 1));
+}
+
+}  // namespace
+
+void KillLargest() {
+  Kernel& kernel = Kernel::Get();
+  MutexLock lock(Kernel::Get().lock());
+  PidTable& pids = Kernel::Get().pids();
+  ThreadGroup* victim = nullptr;
+  uint64_t most = 0;
+  for (int32_t pid = pids.NextGroup(1); pid >= 0; pid = pids.NextGroup(pid + 1)) {
+    ThreadGroup* group = pids.FindGroup(pid);
+    const uint64_t weight = Weight(*group);
+    if (weight <= most) continue;
+    most = weight;
+    victim = group;
+  }
+  if (!victim) return;
+  auto task = victim->AnyTask();
+  kernel.Log(LogLevel::kError, "out of memory: killed process ", victim->pid(), " (",
+             task ? task->name() : Task::Name(), ")");
+  MutexLock signal_lock(victim->signal_lock);
+  BeginGroupExit(*victim, abi::kSigKill);
+}
+
+namespace {
+
+// On the timers' thread: who runs short may hold locks.
+class Killer final : public DeadlineCallback {
+ public:
+  void OnDeadline() override { KillLargest(); }
+};
+alignas(Killer) constinit std::byte g_killer[sizeof(Killer)] = {};
+
+}  // namespace
+
+void StartMemoryKiller() {
+  new (g_killer) Killer;
+  SetMemoryKiller(
+      [] { std::launder(reinterpret_cast<Killer*>(g_killer))->Arm({hal::MonotonicNow()}); });
+}
+
+}  // namespace zrun::compat

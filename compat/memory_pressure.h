@@ -1,0 +1,11 @@
+#pragma once
+
+// The last resort when memory is short (objects/vm/page_reclaim.h asks for it).
+namespace zrun::compat {
+
+// Kills the process whose end gives most back (proc(5): oom_score_adj).
+void KillLargest();
+// Once, while booting, after the timers.
+void StartMemoryKiller();
+
+}  // namespace zrun::compat

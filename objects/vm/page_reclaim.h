@@ -1,0 +1,29 @@
+#pragma once
+#include <cstdint>
+
+// What happens when frames run short. Page caches shrink: pages that are as their source has them
+// can be read again. If that is not enough, the personality is asked to end somebody.
+namespace zrun {
+
+class VmObject;
+
+// InitPageAllocator() does.
+void InitPageReclaim();
+// Every object with a source is known here from its making to its end.
+void AddPageCache(VmObject& object);
+void RemovePageCache(VmObject& object);
+
+// Frees about |bytes|, from the objects in turn: first what nobody has mapped. How many bytes were
+// freed; 0 if there is nothing left to take. The caller holds no lock.
+uint64_t ReclaimPages(uint64_t bytes);
+// What it could free at most.
+uint64_t CachedBytes();
+
+// Asks for somebody to be ended. May not block; at most once a second.
+void SetMemoryKiller(void (*killer)());
+// Called if RamFrames().level() says that there is little, before more is used, and if a request
+// has failed. Comes back when there is more, or after a while: false if there is not. The caller
+// holds no lock of a VM object or after it.
+bool AwaitMemory();
+
+}  // namespace zrun
