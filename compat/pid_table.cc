@@ -1,5 +1,7 @@
 #include "compat/pid_table.h"
 
+#include <utility>
+
 #include "compat/kernel.h"
 #include "compat/thread_group.h"
 
@@ -21,32 +23,36 @@ Session::~Session() NO_THREAD_SAFETY_ANALYSIS {
 }
 
 PidTable::~PidTable() {
-  for (Entry* chunk : chunks_) delete[] chunk;
+  for (Chunk* chunk : chunks_) delete chunk;
 }
 
 PidTable::Entry* PidTable::Find(int32_t number) const {
   if (number <= 0 || number >= kMaxPid) return nullptr;
-  Entry* chunk = chunks_[number / kChunk];
-  return chunk ? &chunk[number % kChunk] : nullptr;
+  Chunk* chunk = chunks_[number / kChunk];
+  return chunk ? &chunk->entries[number % kChunk] : nullptr;
 }
 
-Result<PidTable::Entry*> PidTable::FindOrMake(int32_t number) {
-  Entry*& chunk = chunks_[number / kChunk];
+Result<void> PidTable::Take(int32_t number) {
+  Chunk*& chunk = chunks_[number / kChunk];
   if (!chunk) {
-    chunk = new (std::nothrow) Entry[kChunk];
+    chunk = new (std::nothrow) Chunk;
     if (!chunk) return Errno::kENOMEM;
   }
-  return &chunk[number % kChunk];
+  Entry& entry = chunk->entries[number % kChunk];
+  if (entry.allocated) return Errno::kEEXIST;
+  entry.allocated = true;
+  chunk->allocated++;
+  return {};
 }
 
 Result<int32_t> PidTable::Allocate() {
   int32_t number = last_;
   for (int32_t tries = 0; tries < kMaxPid; tries++) {
     if (++number >= kMaxPid) number = kReserved;
-    Entry* entry = TRY(FindOrMake(number));
-    if (entry->allocated) continue;
-    entry->allocated = true;
-    last_ = number;
+    const auto taken = Take(number);
+    if (!taken.ok() && taken.error() == Errno::kEEXIST) continue;
+    TRY(taken);
+    SetLast(number);
     return number;
   }
   return Errno::kEAGAIN;
@@ -54,16 +60,29 @@ Result<int32_t> PidTable::Allocate() {
 
 Result<void> PidTable::AllocateExactly(int32_t number) {
   if (number <= 0 || number >= kMaxPid) return Errno::kEINVAL;
-  Entry* entry = TRY(FindOrMake(number));
-  if (entry->allocated) return Errno::kEEXIST;
-  entry->allocated = true;
-  if (number > last_) last_ = number;
+  TRY(Take(number));
+  if (number > last_) SetLast(number);
   return {};
+}
+
+void PidTable::SetLast(int32_t number) {
+  const int32_t before = std::exchange(last_, number) / kChunk;
+  if (before != number / kChunk) FreeIfEmpty(before);
 }
 
 void PidTable::FreeIfUnused(int32_t number) {
   Entry* entry = Find(number);
-  if (entry && !entry->used()) entry->allocated = false;
+  if (!entry || entry->used() || !entry->allocated) return;
+  entry->allocated = false;
+  chunks_[number / kChunk]->allocated--;
+  if (number / kChunk != last_ / kChunk) FreeIfEmpty(number / kChunk);
+}
+
+void PidTable::FreeIfEmpty(int32_t index) {
+  Chunk* chunk = chunks_[index];
+  if (!chunk || chunk->allocated > 0) return;
+  chunks_[index] = nullptr;
+  delete chunk;
 }
 
 Task* PidTable::FindTask(int32_t tid) const {
@@ -102,12 +121,12 @@ void PidTable::SetSession(int32_t number, Session* session) {
 
 int32_t PidTable::NextGroup(int32_t from) const {
   for (int32_t number = from < 1 ? 1 : from; number < kMaxPid; number++) {
-    const Entry* chunk = chunks_[number / kChunk];
+    const Chunk* chunk = chunks_[number / kChunk];
     if (!chunk) {
       number = (number / kChunk + 1) * kChunk - 1;
       continue;
     }
-    if (chunk[number % kChunk].group) return number;
+    if (chunk->entries[number % kChunk].group) return number;
   }
   return -1;
 }

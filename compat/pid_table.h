@@ -48,11 +48,18 @@ class PidTable {
     bool allocated = false;
     bool used() const { return task || group || process_group || session; }
   };
+  // Exists while one of its numbers is allocated, or the next one may be.
   static constexpr int32_t kChunk = 128;
+  struct Chunk {
+    Entry entries[kChunk];
+    int32_t allocated = 0;
+  };
   Entry* Find(int32_t number) const;
-  Result<Entry*> FindOrMake(int32_t number);
+  Result<void> Take(int32_t number);  // EEXIST
+  void SetLast(int32_t number);
   void FreeIfUnused(int32_t number);
-  Entry* chunks_[kMaxPid / kChunk] = {};
+  void FreeIfEmpty(int32_t index);
+  Chunk* chunks_[kMaxPid / kChunk] = {};
   int32_t last_ = 0;
 };
 

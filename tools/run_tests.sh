@@ -2,7 +2,8 @@
 # Prepares the images that the tests run in, then runs ctest: tools/run_tests.sh BUILD [REGEX [JOBS]].
 #
 # The system-call and command-line tests use Alpine: a file found through ZRUN_IMAGE_PATH or a download. Where neither is
-# to be had they use debian-gcc, which needs nothing but Debian's packages. ZRUN_TEST_IMAGE names another.
+# to be had they use debian-gcc, which needs nothing but Debian's packages. ZRUN_TEST_IMAGE names another. The riscv64
+# machine is tested in alpine-riscv64 and debian-gcc-riscv64.
 set -euo pipefail
 build=$(realpath "$1") regex=${2:-} jobs=${3:-$(nproc)}
 zrun=$build/runtime-cli/zrun

@@ -95,7 +95,7 @@ Space::~Space() {
     if (ThisHart().loaded == this) LoadKernelTables(ThisHart());
   }
   dying_.store(true, std::memory_order_seq_cst);
-  AwaitHarts(generation_.fetch_add(1, std::memory_order_seq_cst) + 1);
+  Changed(true);
   TableAt(root_)[kVdsoSlot] = 0;  // shared
   FreeTables(root_, PagingLevels() - 1, kEntriesPerTable / 2);
   FreeTable(root_);
@@ -153,8 +153,9 @@ void Space::AnswerShootDown(Hart& hart) {
   }
 }
 
-// Until no other hart that runs the space remembers what it was before |generation|.
-void Space::AwaitHarts(uint64_t generation) {
+// Until no other hart that runs the space remembers what it was before |generation|; nor this one
+// if |tables| are to go, which it may still walk.
+void Space::AwaitHarts(uint64_t generation, bool tables) {
   const bool dying = dying_.load(std::memory_order_relaxed);
   uint32_t me;
   {
@@ -165,7 +166,7 @@ void Space::AwaitHarts(uint64_t generation) {
     if (!(active_.load(std::memory_order_seq_cst) >> index & 1)) return false;
     return dying || seen_[index].load(std::memory_order_seq_cst) < generation;
   };
-  uint32_t told = dying ? 0 : me;
+  const uint32_t told = tables ? 0 : me;
   for (unsigned i = 0; i < HartCount(); i++) {
     // Having come to another hart meanwhile does no harm: it is told like the others.
     if ((told >> i & 1) || !waits_for(i)) continue;
@@ -175,9 +176,9 @@ void Space::AwaitHarts(uint64_t generation) {
   }
 }
 
-void Space::Changed() {
+void Space::Changed(bool tables) {
   const uint64_t generation = generation_.fetch_add(1, std::memory_order_seq_cst) + 1;
-  AwaitHarts(generation);
+  AwaitHarts(generation, tables);
 }
 
 void Space::FlushCodeEverywhere() {
@@ -290,21 +291,56 @@ Result<void> Space::Protect(VirtRange range, Access access) {
 
 Result<void> Space::Unmap(VirtRange range) {
   bool changed = false;
+  Detached empty;
   for (vaddr_t at = range.base; at < range.end();) {
-    SpinLocked lock(lock_);
-    const Slot slot = FindTable(at);
-    const vaddr_t end = std::min(range.end(), slot.end);
-    for (; slot.table && at < end; at += kPageSize) {
-      PageEntry& place = slot.table[IndexAt(at, 0)];
-      if (place.load(std::memory_order_relaxed) == 0) continue;
-      place.store(0, std::memory_order_relaxed);
-      pages_--;
-      changed = true;
+    {
+      SpinLocked lock(lock_);
+      const Slot slot = FindTable(at);
+      const vaddr_t begin = at, end = std::min(range.end(), slot.end);
+      bool any = false;
+      for (; slot.table && at < end; at += kPageSize) {
+        PageEntry& place = slot.table[IndexAt(at, 0)];
+        if (place.load(std::memory_order_relaxed) == 0) continue;
+        place.store(0, std::memory_order_relaxed);
+        pages_--;
+        any = true;
+      }
+      if (any) DetachEmpty(begin, empty);
+      changed |= any;
+      at = end;
     }
-    at = end;
+    if (empty.is_full()) FreeDetached(empty);
   }
-  if (changed) Changed();
+  if (empty.count > 0) {
+    FreeDetached(empty);
+  } else if (changed) {
+    Changed();
+  }
   return {};
+}
+
+// Takes out the last table on the way to |address| if nothing is left in it, and those above it
+// that have nothing left then.
+void Space::DetachEmpty(vaddr_t address, Detached& out) {
+  for (unsigned level = 0; level + 1 < PagingLevels(); level++) {
+    PageEntry* table = TableAt(root_);
+    PageEntry* entry = nullptr;
+    for (unsigned above = PagingLevels() - 1; above > level; above--) {
+      entry = &table[IndexAt(address, above)];
+      table = TableAt(FrameOf(*entry));
+    }
+    const auto is_free = [](const PageEntry& place) {
+      return place.load(std::memory_order_relaxed) == 0;
+    };
+    if (!std::all_of(table, table + kEntriesPerTable, is_free)) return;
+    out.tables[out.count++] = FrameOf(entry->exchange(0));
+  }
+}
+
+void Space::FreeDetached(Detached& detached) {
+  Changed(true);
+  tables_.fetch_sub(detached.count, std::memory_order_relaxed);
+  for (; detached.count > 0; detached.count--) FreeTable(detached.tables[detached.count - 1]);
 }
 
 // Below |table|, which stays.
@@ -335,11 +371,7 @@ Result<void> Space::UnmapAll() {
       }
     }
     if (count == 0) continue;
-    Changed();
-    {
-      InterruptsOff off;
-      if (ThisHart().loaded == this) CatchUp(ThisHart());
-    }
+    Changed(true);
     for (unsigned i = 0; i < count; i++) {
       FreeTables(tables[i], PagingLevels() - 2, kEntriesPerTable);
       FreeTable(tables[i]);

@@ -1,5 +1,6 @@
 #pragma once
 #include <array>
+#include <iterator>
 
 #include "hal/riscv64/page_table.h"
 
@@ -53,8 +54,16 @@ class Space final : public AddressSpace {
   };
   Slot FindTable(vaddr_t address) REQUIRES(lock_);
   Result<void> GrowTo(vaddr_t address) EXCLUDES(lock_);
-  void Changed();
-  void AwaitHarts(uint64_t generation);
+  // Tables without entries that are out of the tree: freed when nobody can be walking them.
+  struct Detached {
+    paddr_t tables[16];
+    unsigned count = 0;
+    bool is_full() const { return count + 3 > std::size(tables); }
+  };
+  void DetachEmpty(vaddr_t address, Detached& out) REQUIRES(lock_);
+  void FreeDetached(Detached& detached) EXCLUDES(lock_);
+  void Changed(bool tables = false);
+  void AwaitHarts(uint64_t generation, bool tables);
   void Flush(Hart& hart);
   void Leave(Hart& hart);
   void FlushCode(Hart& hart);

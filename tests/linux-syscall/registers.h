@@ -1,4 +1,5 @@
-// Fills the vector and floating-point registers with known values and reads them back (x86-64).
+// Fills the vector and floating-point registers with known values and reads them back (x86-64, and
+// the floating-point ones of riscv64).
 #pragma once
 #include "proc.h"
 
@@ -64,4 +65,82 @@ static inline void CheckState(const struct VectorState* got, const struct Vector
 _Static_assert(offsetof(struct VectorState, mxcsr) == 512, "asm offsets");
 _Static_assert(offsetof(struct VectorState, control) == 516, "asm offsets");
 _Static_assert(offsetof(struct VectorState, top) == 528, "asm offsets");
+#endif
+
+#ifdef __riscv
+struct FloatState {
+  uint64_t f[32];
+  uint64_t control;  // rounding mode and flags
+};
+
+static inline void MakeState(struct FloatState* state, unsigned seed) {
+  for (unsigned i = 0; i < 32; i++)
+    state->f[i] = 0x3ff0000000000000 + (uint64_t)seed * 0x10001 + i * 0x9e3779b9ull;
+  state->control = (seed % 5) << 5 | seed % 32;
+}
+
+// Loads the registers, runs the code, stores them. The code finds |value| in s4 and leaves it
+// there; it keeps s2 and s3, and may change a0 to a2, a7 and t0.
+#define THROUGH_REGISTERS(in, out, value, code)                                                    \
+  do {                                                                                             \
+    register const void* in_ __asm__("s2") = (in);                                                 \
+    register void* out_ __asm__("s3") = (out);                                                     \
+    register long value_ __asm__("s4") = (value);                                                  \
+    __asm__ volatile(EACH_FLOAT_("fld", "s2") "ld t0, 256(s2)\n fscsr t0\n" code "\n" EACH_FLOAT_( \
+                         "fsd", "s3") "frcsr t0\n sd t0, 256(s3)\n fscsr zero\n"                   \
+                     : "+r"(value_)                                                                \
+                     : "r"(in_), "r"(out_)                                                         \
+                     : "memory", "t0", "a0", "a1", "a2", "a7", "f0", "f1", "f2", "f3", "f4", "f5", \
+                       "f6", "f7", "f8", "f9", "f10", "f11", "f12", "f13", "f14", "f15", "f16",    \
+                       "f17", "f18", "f19", "f20", "f21", "f22", "f23", "f24", "f25", "f26",       \
+                       "f27", "f28", "f29", "f30", "f31");                                         \
+    (value) = value_;                                                                              \
+  } while (0)
+#define EACH_FLOAT_(op, base)                                                             \
+  ".irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28," \
+  "29,30,31\n " op " f\\n, (8 * \\n)(" base ")\n .endr\n"
+
+static inline void CheckState(const struct FloatState* got, const struct FloatState* wanted) {
+  for (int i = 0; i < 32; i++)
+    if (got->f[i] != wanted->f[i]) FAIL("floating-point register %d changed", i);
+  CHECK_EQ(got->control, wanted->control);
+}
+
+// x1 to x31; two of them are the pointers to the states, as they are on the way.
+struct General {
+  uint64_t x[32];
+};
+
+// Loads all of `before` but sp, gp and tp, runs the code, stores all into `after`.
+#define THROUGH_GENERAL(name, code)                                                                 \
+  __attribute__((naked, noinline)) static void name(                                                \
+      const struct General* before __attribute__((unused)),                                         \
+      struct General* after __attribute__((unused))) {                                              \
+    __asm__("addi sp, sp, -128\n sd ra, 0(sp)\n" SAVED_("sd") "sd a1, 104(sp)\n mv t6, a0\n"      \
+            ALL_("ld", "t6") "ld t6, 248(t6)\n" code "\n"                                         \
+            "sd t6, 112(sp)\n ld t6, 104(sp)\n" ALL_("sd", "t6")                                  \
+            "ld t5, 112(sp)\n sd t5, 248(t6)\n"                                                   \
+            "ld ra, 0(sp)\n" SAVED_("ld") "addi sp, sp, 128\n ret"); \
+  }
+#define SAVED_(op)                                                                                 \
+  op " s0, 8(sp)\n" op " s1, 16(sp)\n" op " s2, 24(sp)\n" op " s3, 32(sp)\n" op " s4, 40(sp)\n" op \
+     " s5, 48(sp)\n" op " s6, 56(sp)\n" op " s7, 64(sp)\n" op " s8, 72(sp)\n" op                   \
+     " s9, 80(sp)\n" op " s10, 88(sp)\n" op " s11, 96(sp)\n"
+#define ALL_(op, base)                                                           \
+  op " x1, 8(" base                                                              \
+     ")\n .irp n, 5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26," \
+     "27,28,29,30\n " op " x\\n, (8 * \\n)(" base ")\n .endr\n"
+
+static inline void MakeGeneral(struct General* state, unsigned seed) {
+  for (unsigned i = 0; i < 32; i++) state->x[i] = 0x0101010101010101 * i + seed;
+}
+
+// Except those whose bits are set.
+static inline void CheckGeneral(const struct General* got, const struct General* wanted,
+                                uint32_t except) {
+  except |= 1u << 0 | 1u << 2 | 1u << 3 | 1u << 4;
+  for (int i = 0; i < 32; i++)
+    if (!(except >> i & 1) && got->x[i] != wanted->x[i])
+      FAIL("x%d is %lx, not %lx", i, (unsigned long)got->x[i], (unsigned long)wanted->x[i]);
+}
 #endif

@@ -1,9 +1,66 @@
-// A system call changes rax, rcx and r11 and nothing else: general, vector, x87 and control
-// registers, flags.
+// A system call changes its result and, on x86-64, rcx and r11, and nothing else: general, vector,
+// floating-point and control registers, flags.
 #include "registers.h"
 
-#ifndef __x86_64__
-int main(void) { SKIP("x86-64 only"); }
+#ifdef __riscv
+THROUGH_GENERAL(Call, "ecall")
+
+static void CheckCall(long number, long a, long b, long c, long wanted) {
+  struct General before, after;
+  MakeGeneral(&before, (unsigned)number);
+  before.x[10] = (uint64_t)a;
+  before.x[11] = (uint64_t)b;
+  before.x[12] = (uint64_t)c;
+  before.x[17] = (uint64_t)number;
+  memset(&after, 0, sizeof after);
+  Call(&before, &after);
+  CHECK_EQ(after.x[10], wanted);
+  CheckGeneral(&after, &before, 1u << 10);
+}
+
+static atomic_int stop;
+static void* Disturb(void* arg) {
+  volatile double value = 1;
+  while (!stop) {
+    for (int i = 0; i < 100; i++) value = value * 1.01 + 1;
+    sched_yield();
+  }
+  return arg;
+}
+
+int main(void) {
+  int ends[2];
+  char byte = 'r';
+  CHECK_OK(pipe(ends));
+  for (int i = 0; i < 100; i++) {
+    CheckCall(SYS_getpid, 1, 2, 3, getpid());
+    CheckCall(9999, 1, 2, 3, -ENOSYS);
+    CheckCall(SYS_sched_yield, 1, 2, 3, 0);
+    CheckCall(SYS_write, ends[1], (long)&byte, 1, 1);
+    CheckCall(SYS_read, ends[0], (long)&byte, 1, 1);
+    CheckCall(SYS_read, -1, (long)&byte, 1, -EBADF);
+    CheckCall(SYS_write, ends[1], 16, 1, -EFAULT);
+  }
+  // With calls that sleep, so that others use the registers in between.
+  pthread_t threads[4];
+  for (int i = 0; i < 4; i++) threads[i] = StartThread(Disturb, NULL);
+  for (unsigned i = 0; i < 200; i++) {
+    struct FloatState in, out;
+    MakeState(&in, i);
+    memset(&out, 0, sizeof out);
+    struct timespec time = {0, i % 4 * 50000};
+    long value = (long)&time;
+    THROUGH_REGISTERS(&in, &out, value,
+                      "li a7, 101\n mv a0, s4\n li a1, 0\n ecall\n mv s4, a0");  // nanosleep
+    CHECK_EQ(value, 0);
+    CheckState(&out, &in);
+  }
+  stop = 1;
+  for (int i = 0; i < 4; i++) JoinThread(threads[i]);
+  return 0;
+}
+#elif !defined __x86_64__
+int main(void) { SKIP("not for this processor"); }
 #else
 struct General {
   uint64_t rax, rbx, rdx, rsi, rdi, rbp, r8, r9, r10, r12, r13, r14, r15, flags;
