@@ -1,6 +1,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 // Facts about the processor that programs are told.
@@ -14,5 +15,9 @@ struct ProcessorFacts {
   std::string_view cpuinfo;       // the text of /proc/cpuinfo
 };
 const ProcessorFacts& GetProcessorFacts();
+#if defined(__riscv)
+// The value of a key of riscv_hwprobe(2), the same for all processors; nothing if it is unknown.
+std::optional<uint64_t> ProbeProcessor(int64_t key);
+#endif
 
 }  // namespace zrun::hal

@@ -42,6 +42,9 @@ void SetThreadPointer(uint64_t value);
 // The guest's alone, like the thread pointer: a new thread starts with its maker's.
 uint64_t GsBase();
 void SetGsBase(uint64_t value);
+#elif defined(__riscv)
+// What was written to the caller's address space is what its threads run from now on.
+void SynchronizeCode();
 #endif
 
 // Vector and floating-point state stays in the registers while the kernel runs.

@@ -24,4 +24,10 @@ struct FutexWaitv {
   uint32_t reserved;
 };
 
+// riscv_hwprobe(2): struct riscv_hwprobe.
+struct ProbePair {
+  int64_t key;
+  uint64_t value;
+};
+
 }  // namespace zrun::compat::abi

@@ -8,6 +8,7 @@
 #include "hal/riscv64/sbi.h"
 #include "hal/riscv64/space.h"
 #include "hal/riscv64/vdso.h"
+#include "hal/riscv64/vector_state.h"
 
 extern "C" [[noreturn]] void KernelMain();
 extern "C" void SecondaryStart();
@@ -96,6 +97,7 @@ extern "C" [[noreturn]] void MachineStart(uint64_t boot_hart, uint64_t device_tr
   InitThreads();
   InitScheduler();
   InitEntropy();
+  InitVectors();
   InitProcessorFacts();
   InitInterruptController();
   EnableHartInterrupts(HartAt(0));

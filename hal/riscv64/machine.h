@@ -39,6 +39,11 @@ struct TrapState {
   FloatState floats;   // up to date unless |status| says that they changed in the registers
 };
 
+// vstart, vl, vtype, vcsr, as in a signal frame.
+struct VectorControl {
+  uint64_t start, length, type, control;
+};
+
 // What trap.S leaves on the stack of kernel code that was interrupted or has faulted.
 struct KernelFrame {
   uint64_t x[32];  // [0]: the program counter
@@ -80,6 +85,10 @@ class Thread : public TrapState,
   ThreadStart start{};
   void* owner = nullptr;        // ThreadSlot
   Hart* floats_hart = nullptr;  // whose float registers were last this thread's
+  // The vector registers' bytes, in a frame, from the first use on (vector_state.h).
+  std::byte* vectors = nullptr;
+  VectorControl vector_control{};
+  Hart* vectors_hart = nullptr;
 
   // ---- Times
   Nanoseconds started_at = 0;  // running since then, beyond what |ran| holds
@@ -131,6 +140,7 @@ struct Hart {
   // ---- Translation and float registers
   Space* loaded = nullptr;  // null: the kernel's own tables
   Thread* floats_owner = nullptr;
+  Thread* vectors_owner = nullptr;
 
   std::atomic<Nanoseconds> idle_time{0};
 };

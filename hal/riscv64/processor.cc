@@ -3,6 +3,9 @@
 #include "base/text.h"
 #include "hal/riscv64/device_tree.h"
 #include "hal/riscv64/machine.h"
+#include "hal/riscv64/sbi.h"
+#include "hal/riscv64/timekeeping.h"
+#include "hal/riscv64/vector_state.h"
 
 namespace zrun::hal {
 namespace {
@@ -10,6 +13,7 @@ namespace {
 constinit ProcessorFacts g_facts = {};
 constinit char g_cpuinfo[kMaxHarts * 512] = {};
 constinit size_t g_cpuinfo_size = 0;
+constinit uint64_t g_extensions = 0;  // RISCV_HWPROBE_KEY_IMA_EXT_0
 
 class CpuInfoSink final : public TextSink {
  public:
@@ -20,14 +24,49 @@ class CpuInfoSink final : public TextSink {
   }
 };
 
+// Whether guests can use the extension of a letter.
+bool IsForGuests(char letter) {
+  if (letter == 'v') return HasVectors();
+  return std::string_view("imafdc").find(letter) != std::string_view::npos;
+}
+
 // AT_HWCAP: a bit for each letter of the base string that guests can use.
 uint64_t CapabilitiesOf(std::string_view isa) {
   uint64_t bits = 0;
   isa.remove_prefix(isa.size() < 4 ? isa.size() : 4);  // "rv64"
   for (char letter : isa) {
     if (letter == '_') break;
-    if (std::string_view("imafdc").find(letter) != std::string_view::npos)
-      bits |= uint64_t{1} << (letter - 'a');
+    if (IsForGuests(letter)) bits |= uint64_t{1} << (letter - 'a');
+  }
+  return bits;
+}
+
+// <asm/hwprobe.h>.
+uint64_t ExtensionsOf(std::string_view isa) {
+  struct Extension {
+    std::string_view name;  // behind an underscore; or a letter
+    unsigned bit;
+  };
+  static constexpr Extension kExtensions[] = {{"c", 1},     {"v", 2},    {"zba", 3},    {"zbb", 4},
+                                              {"zbs", 5},   {"zbc", 7},  {"zbkb", 8},   {"zbkc", 9},
+                                              {"zbkx", 10}, {"zfh", 27}, {"zfhmin", 28}};
+  uint64_t bits = 0;
+  const std::string_view letters = isa.substr(0, isa.find('_'));
+  if (letters.find('f') != std::string_view::npos && letters.find('d') != std::string_view::npos)
+    bits |= 1;
+  for (const Extension& extension : kExtensions) {
+    bool has = false;
+    if (extension.name.size() == 1) {
+      has = IsForGuests(extension.name[0]) &&
+            letters.find(extension.name, 4) != std::string_view::npos;
+    } else {
+      for (size_t at = isa.find('_'); at != std::string_view::npos && !has;
+           at = isa.find('_', at + 1)) {
+        const std::string_view rest = isa.substr(at + 1);
+        has = rest.substr(0, rest.find('_')) == extension.name;
+      }
+    }
+    if (has) bits |= uint64_t{1} << extension.bit;
   }
   return bits;
 }
@@ -37,8 +76,7 @@ void WriteIsa(TextSink& sink, std::string_view isa) {
   bool names = false;
   for (size_t i = 0; i < isa.size(); i++) {
     names |= isa[i] == '_';
-    if (!names && i >= 4 && std::string_view("imafdc").find(isa[i]) == std::string_view::npos)
-      continue;
+    if (!names && i >= 4 && !IsForGuests(isa[i])) continue;
     sink.Append(isa.substr(i, 1));
   }
 }
@@ -54,10 +92,12 @@ void Describe() {
       WriteIsa(sink, isa);
       Write(sink, "\nmmu\t\t: ", PagingLevels() == 4 ? "sv48" : "sv39", "\n\n");
       g_facts.hwcap = CapabilitiesOf(isa);
+      g_extensions = ExtensionsOf(isa);
     }
   }
   g_facts.cpuinfo = {g_cpuinfo, g_cpuinfo_size};
-  g_facts.minimum_signal_stack = 0;
+  constexpr uint64_t kFrameWithoutFloats = 768;  // siginfo, ucontext, alignment; and some stack
+  g_facts.minimum_signal_stack = kFrameWithoutFloats + VectorStateSize();
 }
 
 }  // namespace
@@ -65,5 +105,42 @@ void Describe() {
 void InitProcessorFacts() { Describe(); }
 
 const ProcessorFacts& GetProcessorFacts() { return g_facts; }
+
+// Source: Documentation/arch/riscv/hwprobe.rst.
+std::optional<uint64_t> ProbeProcessor(int64_t key) {
+  enum : int64_t {
+    kVendor,
+    kArchitecture,
+    kImplementation,
+    kBaseBehavior,
+    kExtensions,
+    kPerformance,
+    kZicbozBlockSize,
+    kHighestAddress,
+    kTimeFrequency,
+  };
+  constexpr uint64_t kGetVendor = 4, kGetArchitecture = 5, kGetImplementation = 6;
+  const auto ask = [](uint64_t function) { return SbiCall(SbiExtension::kBase, function).value; };
+  switch (key) {
+    case kVendor:
+      return ask(kGetVendor);
+    case kArchitecture:
+      return ask(kGetArchitecture);
+    case kImplementation:
+      return ask(kGetImplementation);
+    case kBaseBehavior:
+      return 1;  // IMA
+    case kExtensions:
+      return g_extensions;
+    case kPerformance:
+    case kZicbozBlockSize:
+      return 0;  // unknown; none
+    case kHighestAddress:
+      return GetUserLayout().highest - 1;
+    case kTimeFrequency:
+      return GetTimekeeping().ticks_per_second;
+  }
+  return std::nullopt;
+}
 
 }  // namespace zrun::hal

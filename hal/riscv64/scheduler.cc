@@ -9,6 +9,7 @@
 #include "base/assert.h"
 #include "hal/riscv64/sbi.h"
 #include "hal/riscv64/space.h"
+#include "hal/riscv64/vector_state.h"
 #include "hal/sched/run_queue.h"
 
 extern "C" void SwitchContext(zrun::hal::Thread* next);
@@ -224,7 +225,9 @@ void Schedule(SwitchReason reason) {
     return;
   }
   LeaveFloats(hart, self);
+  LeaveVectors(hart, self);
   EnterFloats(hart, next);
+  EnterVectors(hart, next);
   if (next.space) next.space->Load(hart);
   hart.switched_from = &self;
   hart.switches++;

@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "hal/riscv64/space.h"
+#include "hal/riscv64/vector_state.h"
 
 extern "C" void ThreadBegin();
 
@@ -171,6 +172,7 @@ Result<Thread*> StartThread(AddressSpace* space, ThreadStart start) {
 
 void ExitThread() {
   Thread& self = CurrentThread();
+  DropVectors();
   if (Space* space = self.space) {
     self.space = nullptr;
     space->Release();

@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "hal/riscv64/space.h"
+#include "hal/riscv64/vector_state.h"
 
 extern "C" {
 void EnterGuest();
@@ -138,7 +139,10 @@ Trap Run() {
       HandleInterrupt(cause, true);
     } else if (cause != kIllegal || !TurnFloatsOn(ThisHart(), self)) {
       EnableInterrupts();
-      return Describe(self);
+      if (cause != kIllegal) return Describe(self);
+      const auto turned = TurnVectorsOn();
+      if (!turned.ok()) return Exception(self, kSigbus, kBusObject, self.registers.x[0]);
+      if (!turned.value()) return Describe(self);
     }
     EnableInterrupts();
   }
@@ -151,7 +155,11 @@ void SetThreadPointer(uint64_t value) { CurrentThread().registers.x[4] = value; 
 // ---- Floats. In a signal frame: union __riscv_fp_state, sized for quad precision, then the end
 // mark of extensions, which is zeros too.
 
-size_t VectorStateSize() { return 528; }
+constexpr size_t kFloatImageSize = 528;
+constexpr size_t kRecords = kFloatImageSize - 8;  // the float image ends with the first's head
+size_t VectorStateSize() {
+  return kRecords + std::max<size_t>(VectorRecordSize(), kFloatImageSize - kRecords);
+}
 
 void SaveFloats() {
   InterruptsOff off;
@@ -167,6 +175,7 @@ void SaveVectorState(std::span<std::byte> image) {
   SaveFloats();
   __builtin_memset(image.data(), 0, image.size());
   __builtin_memcpy(image.data(), &CurrentThread().floats, sizeof(FloatState));
+  if (HasVectors()) SaveVectorRecord(image.subspan(kRecords));
 }
 
 namespace {
@@ -188,15 +197,20 @@ bool LoadVectorState(std::span<const std::byte> image) {
   const bool complete = image.size() >= VectorStateSize();
   if (complete) __builtin_memcpy(&floats, image.data(), sizeof floats);
   ReplaceFloats(floats);
-  return complete;
+  return complete && (!HasVectors() || LoadVectorRecord(image.subspan(kRecords)));
 }
 
-void ResetVectorState() { ReplaceFloats(FloatState{}); }
+void ResetVectorState() {
+  ReplaceFloats(FloatState{});
+  DropVectors();
+}
 
 void ResetForExec() {
   ResetVectorState();
   SetThreadPointer(0);
 }
+
+void SynchronizeCode() { CurrentThread().space->FlushCodeEverywhere(); }
 
 // ---- Copies
 

@@ -79,7 +79,14 @@ Entity* FairPolicy::Take() {
 }
 
 void FairPolicy::PutBack(Entity& entity, bool yields) {
-  if (yields) entity.due += ToVirtual(kSlice, entity.weight);
+  if (yields) {
+    // It gives away what is left of its slice: one that is behind would be chosen again at once.
+    const int64_t left = std::max<int64_t>(entity.due - entity.received, 0);
+    entity.received += left;
+    weighted_ += left * int64_t(entity.weight);
+    entity.due = entity.received + ToVirtual(kSlice, entity.weight);
+    Rebase();
+  }
   waiting_.Insert(entity);
 }
 

@@ -75,6 +75,30 @@ class SharePolicyTest : public testing::Test {
 using Policies = testing::Types<FairPolicy, StridePolicy>;
 TYPED_TEST_SUITE(SharePolicyTest, Policies);
 
+// Also one that is behind does not run again at once: the other would wait for it to catch up.
+TYPED_TEST(SharePolicyTest, WhoYieldsLetsTheOthersRun) {
+  Processor& on = this->processor;
+  Task &first = on.Make(), &second = on.Make();
+  on.Add(first);
+  on.RunFor(10'000'000);
+  on.Add(second);
+  int runs[2] = {}, in_a_row = 0, most_in_a_row = 0;
+  sched::Entity* last = nullptr;
+  if (on.queue.running()) on.queue.PutBack(true);
+  for (int i = 0; i < 200; i++) {
+    sched::Entity* entity = on.queue.Take();
+    ASSERT_NE(entity, nullptr);
+    runs[entity == &second]++;
+    in_a_row = entity == last ? in_a_row + 1 : 1;
+    last = entity;
+    if (i > 4) most_in_a_row = std::max(most_in_a_row, in_a_row);
+    on.queue.Charge(10'000);
+    on.queue.PutBack(true);
+  }
+  EXPECT_NEAR(runs[0], runs[1], 10);
+  EXPECT_LE(most_in_a_row, 2);
+}
+
 TYPED_TEST(SharePolicyTest, EqualsShareEqually) {
   const auto tasks = this->processor.Make(4);
   for (Task* task : tasks) this->processor.Add(*task);
