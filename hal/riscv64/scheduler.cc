@@ -228,7 +228,11 @@ void Schedule(SwitchReason reason) {
   LeaveVectors(hart, self);
   EnterFloats(hart, next);
   EnterVectors(hart, next);
-  if (next.space) next.space->Load(hart);
+  if (next.space) {
+    next.space->Load(hart);
+  } else if (hart.loaded) {
+    hart.loaded->Rest(hart);
+  }
   hart.switched_from = &self;
   hart.switches++;
   hart.current.store(&next, std::memory_order_seq_cst);

@@ -114,6 +114,7 @@ void LoadKernelTables(Hart& hart) {
 void Space::Load(Hart& hart) {
   if (hart.loaded == this) {
     // Another thread of the space may have unmapped what this one is in the middle of copying.
+    resting_.fetch_and(~(1u << hart.index), std::memory_order_seq_cst);
     CatchUp(hart);
     return;
   }
@@ -130,7 +131,12 @@ void Space::Load(Hart& hart) {
   CatchUp(hart);
 }
 
-void Space::Leave(Hart& hart) { active_.fetch_and(~(1u << hart.index), std::memory_order_seq_cst); }
+void Space::Leave(Hart& hart) {
+  resting_.fetch_and(~(1u << hart.index), std::memory_order_relaxed);
+  active_.fetch_and(~(1u << hart.index), std::memory_order_seq_cst);
+}
+
+void Space::Rest(Hart& hart) { resting_.fetch_or(1u << hart.index, std::memory_order_seq_cst); }
 
 void Space::Flush(Hart& hart) {
   const uint64_t generation = generation_.load(std::memory_order_seq_cst);
@@ -164,6 +170,7 @@ void Space::AwaitHarts(uint64_t generation, bool tables) {
   }
   const auto waits_for = [&](unsigned index) {
     if (!(active_.load(std::memory_order_seq_cst) >> index & 1)) return false;
+    if (!tables && (resting_.load(std::memory_order_seq_cst) >> index & 1)) return false;
     return dying || seen_[index].load(std::memory_order_seq_cst) < generation;
   };
   const uint32_t told = tables ? 0 : me;

@@ -26,6 +26,9 @@ class Space final : public AddressSpace {
 
   // The hart's, with interrupts off: loads this space instead of what is loaded.
   void Load(Hart& hart);
+  // The hart goes on without guests, with this space loaded: it need not hear of changes until it
+  // is asked to load the space again, so that nobody waits for a processor that sleeps.
+  void Rest(Hart& hart);
   // The hart has this space loaded: flushes if it has not seen the last change.
   void CatchUp(Hart& hart) {
     if (seen_[hart.index].load(std::memory_order_relaxed) !=
@@ -75,7 +78,8 @@ class Space final : public AddressSpace {
   std::atomic<uint64_t> tables_{1};
   uint64_t pages_ GUARDED_BY(lock_) = 0;
   std::atomic<uint64_t> peak_pages_{0};
-  std::atomic<uint32_t> active_{0};  // harts that have it loaded
+  std::atomic<uint32_t> active_{0};   // harts that have it loaded
+  std::atomic<uint32_t> resting_{0};  // and of them those that run none of its threads
   std::atomic<bool> dying_{false};
   std::atomic<uint64_t> generation_{0};
   std::array<std::atomic<uint64_t>, kMaxHarts> seen_{};
