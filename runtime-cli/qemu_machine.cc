@@ -193,6 +193,10 @@ std::vector<std::string> QemuMachine::Arguments() const {
                                     std::to_string(std::min(processors, kMostProcessors)),
                                     "-device",
                                     "virtio-rng-device",
+                                    "-netdev",
+                                    "user,id=net,restrict=on",
+                                    "-device",
+                                    "virtio-net-device,netdev=net",
                                     "-device",
                                     "virtio-serial-device,max_ports=5"};
   return words;
