@@ -34,10 +34,7 @@ PidTable::Entry* PidTable::Find(int32_t number) const {
 
 Result<void> PidTable::Take(int32_t number) {
   Chunk*& chunk = chunks_[number / kChunk];
-  if (!chunk) {
-    chunk = new (std::nothrow) Chunk;
-    if (!chunk) return Errno::kENOMEM;
-  }
+  if (!chunk) chunk = TRY(MakeOwned<Chunk>()).release();
   Entry& entry = chunk->entries[number % kChunk];
   if (entry.allocated) return Errno::kEEXIST;
   entry.allocated = true;

@@ -20,7 +20,7 @@ def on(z, *options, cpus=2):
     """Options and image of a run on the machine."""
     if not shutil.which("qemu-system-riscv64"):
         raise Skip("needs qemu-system-riscv64")
-    return {"options": [*PLATFORM, "--cpus", str(cpus), *options], "image": z.riscv64_image, "patience": 200}
+    return {"options": [*PLATFORM, "--cpus", str(cpus), *options], "image": z.riscv64_image, "patience": 250}
 
 
 def archive(files):
@@ -176,8 +176,8 @@ gcc -O1 -pthread threads.c -o threads && ./threads
 # ---- Threads and processes on four harts.
 def stress(z, seconds, *options):
     """stress.c; on whatever else the host does, nobody stands still for more than a minute."""
-    result = z.shell(f"tar x -C /tmp && exec /tmp/stress {seconds} 60", input=archive({"stress": z.built("stress-riscv64")}),
-                     **on(z, *options, cpus=4))
+    files = archive({"stress": z.built("stress-riscv64")})
+    result = z.shell(f"tar x -C /tmp && exec /tmp/stress {seconds} 60", input=files, **on(z, *options, cpus=4))
     z.ok(result)
     z.check("no hang" in result.text, result.text)
 
@@ -208,7 +208,8 @@ def riscv64_without_sv48_and_sstc(z):
 # ---- Memory comes back.
 @test
 def riscv64_frames_come_back(z):
-    result = z.shell("tar x -C /tmp && exec /tmp/leaks 1000", input=archive({"leaks": z.built("leaks-riscv64")}), **on(z))
+    files = archive({"leaks": z.built("leaks-riscv64")})
+    result = z.shell("tar x -C /tmp && exec /tmp/leaks 1000", input=files, **on(z))
     z.ok(result)
     gone = {name: int(size) for name, size in (line.split() for line in result.text.splitlines())}
     z.equal(list(gone), ["exec", "fork", "threads", "mappings"])
@@ -238,7 +239,8 @@ def riscv64_debugger(z):
     if not shutil.which("gdb-multiarch"):
         raise Skip("needs gdb-multiarch")
     how = on(z)
-    process = z.start(*how["options"], "--gdb", "--gdb-port", "0", how["image"], "--", "sh", "-c", "echo went on; exit 4")
+    process = z.start(*how["options"], "--gdb", "--gdb-port", "0", how["image"], "--",
+                      "sh", "-c", "echo went on; exit 4")
     line = process.stderr.readline().decode()
     port = re.search(r"localhost:(\d+)", line)
     z.check(port, line)
