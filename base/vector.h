@@ -61,9 +61,13 @@ class Vector {
     void* memory = ::operator new(capacity * sizeof(T), std::align_val_t(alignof(T)), std::nothrow);
     if (!memory) return Errno::kENOMEM;
     T* data = static_cast<T*>(memory);
-    for (size_t i = 0; i < size_; i++) {
-      new (&data[i]) T(std::move(data_[i]));
-      data_[i].~T();
+    if constexpr (std::is_trivially_copyable_v<T>) {
+      if (size_ > 0) __builtin_memcpy(memory, data_, size_ * sizeof(T));
+    } else {
+      for (size_t i = 0; i < size_; i++) {
+        new (&data[i]) T(std::move(data_[i]));
+        data_[i].~T();
+      }
     }
     ::operator delete(data_, std::align_val_t(alignof(T)));
     data_ = data;
@@ -79,14 +83,25 @@ class Vector {
   // New elements are value-initialised.
   Result<void> Resize(size_t size) {
     if (size > capacity_) TRY(Reserve(size));
-    while (size_ < size) new (&data_[size_++]) T();
-    while (size_ > size) data_[--size_].~T();
+    if constexpr (std::is_integral_v<T>) {
+      if (size > size_) __builtin_memset(data_ + size_, 0, (size - size_) * sizeof(T));
+      size_ = size;
+    } else {
+      while (size_ < size) new (&data_[size_++]) T();
+      while (size_ > size) data_[--size_].~T();
+    }
     return {};
   }
   Result<void> Append(std::span<const T> values) requires std::is_copy_constructible_v<T> {
     if (size_ + values.size() > capacity_)
       TRY(Reserve(std::max(size_ + values.size(), capacity_ * 2)));
-    for (const T& value : values) new (&data_[size_++]) T(value);
+    if constexpr (std::is_trivially_copyable_v<T>) {
+      if (!values.empty())
+        __builtin_memcpy(static_cast<void*>(data_ + size_), values.data(), values.size_bytes());
+      size_ += values.size();
+    } else {
+      for (const T& value : values) new (&data_[size_++]) T(value);
+    }
     return {};
   }
   Result<void> Insert(size_t index, T value) {
@@ -100,6 +115,7 @@ class Vector {
   }
   void PopBack() { data_[--size_].~T(); }
   void Clear() {
+    if constexpr (std::is_trivially_destructible_v<T>) size_ = 0;
     while (size_ > 0) PopBack();
   }
 

@@ -30,6 +30,12 @@ class AddressSpace : public RefCounted<AddressSpace> {
   // Maps |frames|, in order, from |base|; replaces what was there. Writes reach the frames.
   virtual Result<void> MapShared(vaddr_t base, std::span<const PhysRange> frames,
                                  Access access) = 0;
+  // Ahead of use: the same, but only where nothing is mapped and where it is cheap. |access| is
+  // without kWrite.
+  virtual Result<void> MapMissing(vaddr_t, std::span<const PhysRange>, Access) { return {}; }
+  // Ahead of use: what |other| maps in |range| is mapped here too, where this space, which no
+  // thread has run yet, maps nothing.
+  virtual Result<void> CopyFrom(AddressSpace&, VirtRange) { return {}; }
   virtual Result<void> Protect(VirtRange range, Access access) = 0;
   virtual Result<void> Unmap(VirtRange range) = 0;
   // Everything of the guest's (execve).

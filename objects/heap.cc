@@ -40,10 +40,21 @@ Heap::~Heap() {
 // Blocks start at multiples of their size from a chunk's header, which is 64 bytes: a class keeps
 // any alignment up to 64 that divides its size.
 int Heap::ClassOf(size_t size, size_t alignment) {
+  // By sixteens of the size.
+  static constexpr auto kClasses = [] {
+    std::array<uint8_t, (kClassSizes.back() + 15) / 16 + 1> classes = {};
+    for (size_t i = 0; i < classes.size(); i++) {
+      while (kClassSizes[classes[i]] < i * 16) classes[i]++;
+      if (i + 1 < classes.size()) classes[i + 1] = classes[i];
+    }
+    return classes;
+  }();
   if (alignment > kHeaderSize || size > kClassSizes.back()) return -1;
-  auto it = std::lower_bound(kClassSizes.begin(), kClassSizes.end(), std::max<size_t>(size, 1));
-  while (it != kClassSizes.end() && *it % alignment != 0) ++it;
-  return it == kClassSizes.end() ? -1 : int(it - kClassSizes.begin());
+  size_t index = kClasses[(size + 15) / 16];
+  while (kClassSizes[index] & (alignment - 1)) {
+    if (++index == kClassSizes.size()) return -1;
+  }
+  return int(index);
 }
 
 bool Heap::IsFull(const Chunk& chunk) {

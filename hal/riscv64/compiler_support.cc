@@ -4,17 +4,24 @@
 
 extern "C" {
 
-int __clzdi2(uint64_t value) {
-  int count = 0;
-  for (int width = 32; width > 0; width /= 2) {
-    if (value >> (64 - width) != 0) continue;
-    count += width;
-    value <<= width;
+// A bit by itself, multiplied, moves a number with no two equal groups of six bits up: the top six
+// tell which bit it was.
+constexpr uint64_t kGroups = 0x03f79d71b4cb0a89;
+struct BitNumbers {
+  uint8_t of[64] = {};
+  constexpr BitNumbers() {
+    for (unsigned i = 0; i < 64; i++) of[(kGroups << i) >> 58] = uint8_t(i);
   }
-  return value >> 63 ? count : 64;
-}
+};
+constexpr BitNumbers kBitNumbers;
 
-int __ctzdi2(uint64_t value) { return 63 - __clzdi2(value & -value); }
+int __ctzdi2(uint64_t value) { return kBitNumbers.of[((value & -value) * kGroups) >> 58]; }
+
+int __clzdi2(uint64_t value) {
+  if (value == 0) return 64;
+  for (int width = 1; width < 64; width *= 2) value |= value >> width;
+  return 63 - kBitNumbers.of[((value ^ value >> 1) * kGroups) >> 58];
+}
 
 int __ffsdi2(uint64_t value) { return value == 0 ? 0 : __ctzdi2(value) + 1; }
 

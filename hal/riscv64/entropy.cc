@@ -19,8 +19,12 @@ constexpr size_t kKeyWords = 8;
 
 constinit SpinLock g_lock;
 constinit std::array<uint32_t, kKeyWords> g_key = {};
+// The end of it is random and was not given out yet.
+constinit std::array<std::byte, 192> g_ready = {};
+constinit size_t g_ready_size = 0;
 
-void QuarterRound(uint32_t& a, uint32_t& b, uint32_t& c, uint32_t& d) {
+[[gnu::always_inline]] inline void QuarterRound(uint32_t& a, uint32_t& b, uint32_t& c,
+                                                uint32_t& d) {
   a += b, d = std::rotl(d ^ a, 16);
   c += d, b = std::rotl(b ^ c, 12);
   a += b, d = std::rotl(d ^ a, 8);
@@ -46,15 +50,24 @@ Block ChaCha(const std::array<uint32_t, kKeyWords>& key, uint32_t counter) {
   return x;
 }
 
-// The first block's first half replaces the key, so that what was given out cannot be computed
-// from what is in memory later.
-std::array<uint32_t, kKeyWords> TakeKey() {
-  SpinLocked lock(g_lock);
+// A block's first half replaces the key, so that what was given out cannot be computed from what is
+// in memory later.
+using Key = std::array<uint32_t, kKeyWords>;
+Key TakeKey() {
   const Block block = ChaCha(g_key, 0);
   std::copy_n(block.begin(), kKeyWords, g_key.begin());
-  std::array<uint32_t, kKeyWords> key;
+  Key key;
   std::copy_n(block.begin() + kKeyWords, kKeyWords, key.begin());
   return key;
+}
+
+void Generate(const Key& key, std::span<std::byte> buffer) {
+  for (uint32_t counter = 0; !buffer.empty(); counter++) {
+    const Block block = ChaCha(key, counter);
+    const size_t size = std::min(buffer.size(), sizeof block);
+    __builtin_memcpy(buffer.data(), block.data(), size);
+    buffer = buffer.subspan(size);
+  }
 }
 
 }  // namespace
@@ -69,6 +82,7 @@ void AddEntropy(std::span<const std::byte> bytes) {
     for (size_t i = 0; i < kKeyWords; i++) g_key[i] ^= words[i];
     const Block block = ChaCha(g_key, 0);
     std::copy_n(block.begin(), kKeyWords, g_key.begin());
+    g_ready_size = 0;
   }
 }
 
@@ -80,14 +94,25 @@ void InitEntropy() {
   AddEntropy(std::as_bytes(std::span(times)));
 }
 
+// Little comes from what is ready, and is forgotten there.
 void FillEntropy(std::span<std::byte> buffer) {
-  const auto key = TakeKey();
-  for (uint32_t counter = 0; !buffer.empty(); counter++) {
-    const Block block = ChaCha(key, counter);
-    const size_t size = std::min(buffer.size(), sizeof block);
-    __builtin_memcpy(buffer.data(), block.data(), size);
-    buffer = buffer.subspan(size);
+  if (buffer.size() > g_ready.size()) {
+    Key key;
+    {
+      SpinLocked lock(g_lock);
+      key = TakeKey();
+    }
+    return Generate(key, buffer);
   }
+  SpinLocked lock(g_lock);
+  if (g_ready_size < buffer.size()) {
+    Generate(TakeKey(), g_ready);
+    g_ready_size = g_ready.size();
+  }
+  std::byte* const from = g_ready.data() + g_ready.size() - g_ready_size;
+  __builtin_memcpy(buffer.data(), from, buffer.size());
+  __builtin_memset(from, 0, buffer.size());
+  g_ready_size -= buffer.size();
 }
 
 }  // namespace zrun::hal

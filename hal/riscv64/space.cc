@@ -97,7 +97,7 @@ Space::~Space() {
   dying_.store(true, std::memory_order_seq_cst);
   Changed(true);
   TableAt(root_)[kVdsoSlot] = 0;  // shared
-  FreeTables(root_, PagingLevels() - 1, kEntriesPerTable / 2);
+  if (!FreeListedTables()) FreeTables(root_, PagingLevels() - 1, kEntriesPerTable / 2);
   FreeTable(root_);
   g_asids.Return(asid_);
 }
@@ -177,7 +177,15 @@ void Space::AwaitHarts(uint64_t generation, bool tables) {
   for (unsigned i = 0; i < HartCount(); i++) {
     // Having come to another hart meanwhile does no harm: it is told like the others.
     if ((told >> i & 1) || !waits_for(i)) continue;
-    SendInterrupt(HartAt(i));
+    {
+      InterruptsOff off;
+      Hart& here = ThisHart();
+      if (here.index == i) {
+        if (here.loaded == this) dying ? LoadKernelTables(here) : CatchUp(here);
+        continue;
+      }
+      SendInterrupt(HartAt(i));
+    }
     while (waits_for(i)) {
     }
   }
@@ -219,17 +227,15 @@ Result<void> Space::GrowTo(vaddr_t address) {
           complete = false;
           if (used) break;
           entry.store(TableEntry(fresh), std::memory_order_release);
+          all_listed_ = all_listed_ && listed_ < kListedTables;
+          if (all_listed_) tables_[listed_++] = fresh;
           used = true;
           complete = level == 1;
         }
         table = TableAt(FrameOf(entry));
       }
     }
-    if (used) {
-      tables_.fetch_add(1, std::memory_order_relaxed);
-    } else {
-      FreeTable(fresh);
-    }
+    if (!used) FreeTable(fresh);
     if (complete) return {};
   }
 }
@@ -274,6 +280,63 @@ Result<void> Space::MapShared(vaddr_t base, std::span<const PhysRange> frames, A
   return {};
 }
 
+// Nothing is replaced: nobody needs to forget anything.
+Result<void> Space::MapMissing(vaddr_t base, std::span<const PhysRange> frames, Access access) {
+  const uint64_t bits = UserBits(access);
+  for (const PhysRange& range : frames) {
+    for (uint64_t done = 0; done < range.size;) {
+      SpinLocked lock(lock_);
+      const Slot slot = FindTable(base + done);
+      const uint64_t end = std::min(range.size, slot.end - base);
+      for (; slot.table && done < end; done += kPageSize) {
+        PageEntry& place = slot.table[IndexAt(base + done, 0)];
+        if (place.load(std::memory_order_relaxed) & kPageValid) continue;
+        place.store((range.base + done) >> 12 << 10 | bits, std::memory_order_release);
+        pages_++;
+      }
+      done = end;
+      if (pages_ > peak_pages()) peak_pages_.store(pages_, std::memory_order_relaxed);
+    }
+    base += range.size;
+  }
+  if (HasAny(access, Access::kExecute)) code_generation_.fetch_add(1, std::memory_order_release);
+  asm volatile("fence w, w" : : : "memory");
+  return {};
+}
+
+// Nobody runs this space yet. The parent's tables stay as long as its region is locked.
+Result<void> Space::CopyFrom(AddressSpace& other, VirtRange range) {
+  Space& parent = static_cast<Space&>(other);
+  for (vaddr_t at = range.base; at < range.end();) {
+    Slot from, to;
+    {
+      SpinLocked lock(parent.lock_);
+      from = parent.FindTable(at);
+    }
+    const vaddr_t end = std::min(range.end(), from.end);
+    if (from.table) {
+      {
+        SpinLocked lock(lock_);
+        to = FindTable(at);
+      }
+      if (!to.table) {
+        TRY(GrowTo(at));
+        continue;
+      }
+      SpinLocked lock(lock_);
+      for (; at < end; at += kPageSize) {
+        const uint64_t entry = from.table[IndexAt(at, 0)].load(std::memory_order_relaxed);
+        if (!(entry & kPageValid)) continue;
+        to.table[IndexAt(at, 0)].store(entry, std::memory_order_relaxed);
+        pages_++;
+      }
+    }
+    at = end;
+  }
+  code_generation_.fetch_add(1, std::memory_order_release);
+  return {};
+}
+
 Result<void> Space::Protect(VirtRange range, Access access) {
   if (access == Access::kNone) return Unmap(range);
   const uint64_t bits = UserBits(access);
@@ -285,8 +348,9 @@ Result<void> Space::Protect(VirtRange range, Access access) {
     for (; slot.table && at < end; at += kPageSize) {
       PageEntry& place = slot.table[IndexAt(at, 0)];
       const uint64_t old = place.load(std::memory_order_relaxed);
-      if (!(old & kPageValid)) continue;
-      place.store((old >> 10) << 10 | bits, std::memory_order_release);
+      const uint64_t entry = (old >> 10) << 10 | bits;
+      if (!(old & kPageValid) || old == entry) continue;
+      place.store(entry, std::memory_order_release);
       changed = true;
     }
     at = end;
@@ -340,51 +404,67 @@ void Space::DetachEmpty(vaddr_t address, Detached& out) {
       return place.load(std::memory_order_relaxed) == 0;
     };
     if (!std::all_of(table, table + kEntriesPerTable, is_free)) return;
-    out.tables[out.count++] = FrameOf(entry->exchange(0));
+    const paddr_t detached = FrameOf(entry->exchange(0));
+    out.tables[out.count++] = detached;
+    for (uint32_t i = 0; i < listed_; i++) {
+      if (tables_[i] != detached) continue;
+      tables_[i] = tables_[--listed_];
+      break;
+    }
   }
 }
 
 void Space::FreeDetached(Detached& detached) {
   Changed(true);
-  tables_.fetch_sub(detached.count, std::memory_order_relaxed);
   for (; detached.count > 0; detached.count--) FreeTable(detached.tables[detached.count - 1]);
 }
 
 // Below |table|, which stays.
 void Space::FreeTables(paddr_t table, unsigned level, unsigned entries) {
   if (level == 0) return;
+  PageEntry* const all = TableAt(table);
   for (unsigned i = 0; i < entries; i++) {
-    const uint64_t entry = TableAt(table)[i].exchange(0);
+    const uint64_t entry = all[i].load(std::memory_order_relaxed);
     if (!(entry & kPageValid)) continue;
     FreeTables(FrameOf(entry), level - 1, kEntriesPerTable);
     FreeTable(FrameOf(entry));
-    tables_.fetch_sub(1, std::memory_order_relaxed);
   }
+}
+
+bool Space::FreeListedTables() {
+  if (!all_listed_) return false;
+  for (uint32_t i = 0; i < listed_; i++) FreeTable(tables_[i]);
+  return true;
 }
 
 // execve: no other thread is left in the space. The tables go only when nobody can be walking them.
 Result<void> Space::UnmapAll() {
   constexpr unsigned kAtOnce = 64;
-  for (unsigned first = 0; first < kEntriesPerTable / 2; first += kAtOnce) {
+  for (unsigned next = 0; next < kEntriesPerTable / 2;) {
     paddr_t tables[kAtOnce];
     unsigned count = 0;
     {
       SpinLocked lock(lock_);
       pages_ = 0;
-      for (unsigned i = first; i < first + kAtOnce; i++) {
-        if (i == kVdsoSlot) continue;
-        const uint64_t entry = TableAt(root_)[i].exchange(0);
-        if (entry & kPageValid) tables[count++] = FrameOf(entry);
+      for (; next < kEntriesPerTable / 2 && count < kAtOnce; next++) {
+        PageEntry& place = TableAt(root_)[next];
+        const uint64_t entry = place.load(std::memory_order_relaxed);
+        if (!(entry & kPageValid) || next == kVdsoSlot) continue;
+        place.store(0, std::memory_order_relaxed);
+        tables[count++] = FrameOf(entry);
       }
     }
-    if (count == 0) continue;
+    if (count == 0) break;
     Changed(true);
+    if (all_listed_) continue;
     for (unsigned i = 0; i < count; i++) {
       FreeTables(tables[i], PagingLevels() - 2, kEntriesPerTable);
       FreeTable(tables[i]);
-      tables_.fetch_sub(1, std::memory_order_relaxed);
     }
   }
+  FreeListedTables();
+  listed_ = 0;
+  all_listed_ = true;
   return {};
 }
 

@@ -20,6 +20,8 @@ class Space final : public AddressSpace {
   static Result<RefPtr<AddressSpace>> Create();
   ~Space() override;
   Result<void> MapShared(vaddr_t base, std::span<const PhysRange> frames, Access access) override;
+  Result<void> MapMissing(vaddr_t base, std::span<const PhysRange> frames, Access access) override;
+  Result<void> CopyFrom(AddressSpace& other, VirtRange range) override;
   Result<void> Protect(VirtRange range, Access access) override;
   Result<void> Unmap(VirtRange range) override;
   Result<void> UnmapAll() override;
@@ -43,7 +45,6 @@ class Space final : public AddressSpace {
   void FlushCodeEverywhere();
   // Pages mapped, at most at any time.
   uint64_t peak_pages() const { return peak_pages_.load(std::memory_order_relaxed); }
-  uint64_t table_frames() const { return tables_.load(std::memory_order_relaxed); }
 
  private:
   template <typename T, typename... Args>
@@ -70,12 +71,18 @@ class Space final : public AddressSpace {
   void Flush(Hart& hart);
   void Leave(Hart& hart);
   void FlushCode(Hart& hart);
+  bool FreeListedTables();
   void FreeTables(paddr_t table, unsigned level, unsigned entries);
 
   SpinLock lock_;
   const paddr_t root_;
   const uint32_t asid_;
-  std::atomic<uint64_t> tables_{1};
+  // Tables but the root. The first are listed, so that those of small programs, which come and go,
+  // need not be looked for.
+  static constexpr uint32_t kListedTables = 32;
+  paddr_t tables_[kListedTables];  // GUARDED_BY(lock_)
+  uint32_t listed_ = 0;            // GUARDED_BY(lock_)
+  bool all_listed_ = true;         // GUARDED_BY(lock_)
   uint64_t pages_ GUARDED_BY(lock_) = 0;
   std::atomic<uint64_t> peak_pages_{0};
   std::atomic<uint32_t> active_{0};   // harts that have it loaded

@@ -62,6 +62,30 @@ Result<void> Extend(VmMapping& mapping, uint64_t had, uint64_t size) {
 
 }  // namespace
 
+// Pages of the mapped object around one that is needed: as long as they are there, a translation is
+// cheaper than a fault. None of the mapping's own may be among them.
+void MapAround(hal::AddressSpace& space, const VmMapping& mapping, hal::vaddr_t page) {
+  constexpr uint64_t kAround = 32 * kPageSize;
+  const hal::vaddr_t window = page & ~(kAround - 1);
+  hal::vaddr_t begin = std::max(window, mapping.base());
+  hal::vaddr_t end = std::min(window + kAround, mapping.end());
+  if (mapping.pages) {
+    begin = page;
+    const auto own = mapping.pages->SeekData(OwnOffset(mapping, page), true);
+    if (own.ok()) end = std::min(end, page + (own.value() - OwnOffset(mapping, page)));
+  }
+  const Access access = mapping.info.access & ~Access::kWrite;
+  const auto map = [&](hal::vaddr_t from, hal::vaddr_t to) {
+    PhysRange frames[8];
+    if (from >= to) return;
+    const auto got =
+        mapping.info.object->GetFrames(mapping.OffsetOf(from), to - from, Access::kRead, frames);
+    if (got.ok()) static_cast<void>(space.MapMissing(from, {frames, got.value().count}, access));
+  };
+  map(begin, page);
+  map(page + kPageSize, end);
+}
+
 Result<void> Map(hal::AddressSpace&, VmMapping&) { return {}; }
 
 void Forget(VmMapping& mapping, VirtRange part) {
@@ -131,12 +155,13 @@ Result<void> HandleFault(hal::AddressSpace& space, VmMapping& mapping, hal::vadd
   PhysRange frame[1];
   const auto got =
       TRY(mapping.info.object->GetFrames(mapping.OffsetOf(page), kPageSize, Access::kRead, frame));
-  if (!writes)
-    return space.MapShared(page, frame, mapping.info.access & got.granted & ~Access::kWrite);
+  if (!writes) {
+    TRY(space.MapShared(page, frame, mapping.info.access & got.granted & ~Access::kWrite));
+    MapAround(space, mapping, page);
+    return {};
+  }
   // The frame cannot go away under us: who takes it from the object needs our region's lock.
-  const size_t copied =
-      TRY(mapping.pages->Write(own_offset, {hal::PhysToVirt(frame[0].base), kPageSize}));
-  if (copied < kPageSize) return Errno::kENOMEM;
+  TRY(mapping.pages->FillHole(own_offset, {hal::PhysToVirt(frame[0].base), kPageSize}));
   return MapOwn(space, mapping, page, access);
 }
 

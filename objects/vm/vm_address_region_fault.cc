@@ -140,10 +140,19 @@ Result<void> VmAddressRegion::Fork(Thread& child, ForkClient& client) NO_THREAD_
     }
     region->space_ = std::move(forked.value().space);
     thread = forked.value().thread;
-    for (VmMapping* mapping = mappings_.First(); mapping; mapping = mappings_.Next(*mapping)) {
-      // Where the machine copied the whole space, they are in the child's too.
-      if (private_pages::kMapsAhead && HasAny(mapping->info.flags, MapFlags::kDontFork))
-        static_cast<void>(region->space_->Unmap(mapping->info.range));
+    if (private_pages::kMapsAhead) {
+      // The machine copied the whole space: they are in the child's too.
+      for (VmMapping* mapping = mappings_.First(); mapping; mapping = mappings_.Next(*mapping)) {
+        if (HasAny(mapping->info.flags, MapFlags::kDontFork))
+          static_cast<void>(region->space_->Unmap(mapping->info.range));
+      }
+    } else {
+      for (VmMapping* mapping = region->mappings_.First(); mapping;
+           mapping = region->mappings_.Next(*mapping)) {
+        // What it does not get now, its faults will.
+        if (!mapping->is_fixture() && !HasAny(mapping->info.flags, MapFlags::kWipeOnFork))
+          static_cast<void>(region->space_->CopyFrom(*space_, mapping->info.range));
+      }
     }
   }
   client.Adopt(std::move(region));

@@ -65,6 +65,8 @@ class VmObject final : public KernelObject, public ListNode<PageCacheTag> {
   };
   Result<size_t> ForEachPiece(uint64_t offset, uint64_t size, hal::Access access,
                               PieceVisitor& visitor) EXCLUDES(lock_);
+  // Gives a page that is a hole, of an object without a source, these contents.
+  Result<void> FillHole(uint64_t offset, std::span<const std::byte> page) EXCLUDES(lock_);
   // Frees whole pages of the range and zeroes the rest of it (FALLOC_FL_PUNCH_HOLE). Pages of a
   // source are read anew when they are touched again. EOPNOTSUPP on physical memory.
   Result<void> Decommit(uint64_t offset, uint64_t size) EXCLUDES(lock_);

@@ -92,6 +92,23 @@ Result<void> VmObject::BreakSharing(uint64_t begin, uint64_t end) {
   return {};
 }
 
+// A frame that is written from end to end need not be zeroed first.
+Result<void> VmObject::FillHole(uint64_t offset, std::span<const std::byte> page) {
+  DCHECK(!source_ && !physical_ && page.size() == kPageSize);
+  MutexLock lock(lock_);
+  if (runs_.Find(offset)) {  // a frame without data, where RAM is sparse
+    TRY(PrepareWrite(offset, offset + kPageSize));
+    __builtin_memcpy(hal::PhysToVirt(runs_.Find(offset)->base), page.data(), kPageSize);
+    return {};
+  }
+  const PhysRange run = TRY(RamFrames().AllocateRun(kPageSize, kPageSize, Contents::kAny));
+  __builtin_memcpy(hal::PhysToVirt(run.base), page.data(), kPageSize);
+  auto inserted = runs_.Insert(offset, run);
+  if (inserted.ok()) return present_.Add(offset, offset + kPageSize);
+  RamFrames().Free(run);
+  return inserted;
+}
+
 // Zeroes a part of one page, if it is there.
 Result<void> VmObject::ZeroLocked(uint64_t begin, uint64_t end) {
   if (begin >= end || !present_.Contains(RoundDown(begin))) return {};

@@ -76,7 +76,7 @@ int main(void) {
   memset(workers, 0, sizeof workers);
   workers[0].open = true;
   threads[0] = StartThread(Work, &workers[0]);
-  CHECK(EVENTUALLY(taken == 22));
+  CHECK(EVENTUALLY(taken == 22 && workers[0].tid != 0));
   CHECK_EQ(taken_by, workers[0].tid);
   workers[0].stop = 1;
   JoinThread(threads[0]);
