@@ -44,7 +44,7 @@ ROWS = {
 }
 SCALE = {"ms": 1e6, "us": 1e3, "MiB": 1 << 20}
 OUTSIDE = {"first_line", "find", "loop", "memory"}  # not zbench's own
-SETTINGS = {"1 hart": (1, []), "4 harts": (4, []), "instructions": (1, ["-icount", "shift=0,sleep=off"])}
+SETTINGS = {"1 hart": (1, []), "4 harts": (4, []), "instructions": (1, ["-icount", "shift=0"])}
 LOOP = "i=0; while [ $i -lt 200 ]; do /bin/true; i=$((i+1)); done"
 FIND = "find / -xdev >/dev/null"
 MEMORY = 512  # MiB, the image's own aside
