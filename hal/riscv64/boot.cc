@@ -12,6 +12,7 @@
 
 extern "C" [[noreturn]] void KernelMain();
 extern "C" void SecondaryStart();
+extern "C" std::atomic<uint64_t> hart_starts[];
 
 namespace zrun::hal {
 namespace {
@@ -62,11 +63,16 @@ void StartHart(Hart& hart) {
   hart.idle->hart.store(&hart);
   hart.current.store(hart.idle);
   hart.start = {KernelSatp(), hart.idle};
+  const uint64_t start = reinterpret_cast<uint64_t>(&hart.start) - ZRUN_KERNEL_OFFSET;
+  CHECK(hart.id < ZRUN_HART_IDS);
+  hart_starts[hart.id].store(start, std::memory_order_release);
   const SbiResult started =
       SbiCall(SbiExtension::kHartState, kStart, hart.id,
-              reinterpret_cast<uint64_t>(&SecondaryStart) - ZRUN_KERNEL_OFFSET,
-              reinterpret_cast<uint64_t>(&hart.start) - ZRUN_KERNEL_OFFSET);
-  CHECK(started.error == 0);
+              reinterpret_cast<uint64_t>(&SecondaryStart) - ZRUN_KERNEL_OFFSET, start);
+  // One that stays away is not missed: who looks for a hart to run on takes those that are online.
+  if (started.error != 0)
+    ConsoleWrite(TextBuffer<120>("zrun: hart ", hart.id, " does not start: SBI error ",
+                                 started.error, "\n"));
 }
 
 }  // namespace

@@ -21,6 +21,9 @@
 #define ZRUN_KERNEL_OFFSET 0xffffffff00000000
 #define ZRUN_KERNEL_VIRTUAL 0xffffffff80200000
 
+// The firmware's numbers of harts are below this.
+#define ZRUN_HART_IDS 64
+
 // Physical: where the launcher leaves its records, between firmware and kernel.
 #define ZRUN_RECORDS 0x80080000
 #define ZRUN_RECORDS_MAX 0x180000

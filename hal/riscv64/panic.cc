@@ -16,7 +16,7 @@ constexpr std::string_view kNames[32] = {"pc", "ra", "sp",  "gp",  "tp", "t0", "
                                          "a6", "a7", "s2",  "s3",  "s4", "s5", "s6", "s7",
                                          "s8", "s9", "s10", "s11", "t3", "t4", "t5", "t6"};
 
-constinit std::atomic<bool> g_dying{false};
+constinit std::atomic<const Thread*> g_dying{nullptr};
 
 void WriteRegisters(const KernelFrame& frame) {
   for (int i = 0; i < 32; i++)
@@ -50,7 +50,9 @@ void WriteBackTrace(uint64_t pc, uint64_t frame_pointer) {
 
 void Die(std::string_view reason, const KernelFrame& frame) {
   DisableInterrupts();
-  if (g_dying.exchange(true)) {
+  const Thread* dying = nullptr;
+  if (!g_dying.compare_exchange_strong(dying, &CurrentThread())) {
+    if (dying == &CurrentThread()) PowerOff(125);  // a fault while reporting
     for (;;) asm volatile("wfi");
   }
   UartSeize();

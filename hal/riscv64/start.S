@@ -12,6 +12,10 @@
 // a0: hart, a1: device tree.
 _start:
   csrw sie, zero
+  lla t0, boot_entered
+  li t1, 1
+  amoswap.w t1, t1, (t0)
+  bnez t1, stray
   // Early tables: the kernel's gigabyte, and the first of the window. boot.cc makes the real ones.
   lla t0, early_root
   li t1, (0x80000000 >> 2) | PTE_GLOBAL_RWX
@@ -47,6 +51,23 @@ _start:
   call PrepareHart
   mv s0, zero
   tail MachineStart
+
+// Another hart comes here too: OpenSBI 1.1 says that a hart is to start before it says where, and
+// one that looks in between takes the boot hart's way. Where it should be was noted for it.
+stray:
+  li t1, ZRUN_HART_IDS
+  bgeu a0, t1, 5f
+  lla t0, hart_starts
+  slli t1, a0, 3
+  add t0, t0, t1
+4:
+  ld a1, 0(t0)
+  beqz a1, 4b
+  fence r, rw
+  j SecondaryStart
+5:
+  wfi
+  j 5b
 
 // a0: hart, a1: hal::HartStart, a physical address.
 .globl SecondaryStart
@@ -84,3 +105,9 @@ PrepareHart:
 .balign 4096
 early_root:
   .skip 4096
+// The HartStart of each hart that was asked to start, by the firmware's number.
+.globl hart_starts
+hart_starts:
+  .skip 8 * ZRUN_HART_IDS
+boot_entered:
+  .skip 8

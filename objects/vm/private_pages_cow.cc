@@ -78,8 +78,13 @@ void MapAround(hal::AddressSpace& space, const VmMapping& mapping, hal::vaddr_t 
   const auto map = [&](hal::vaddr_t from, hal::vaddr_t to) {
     PhysRange frames[8];
     if (from >= to) return;
-    const auto got =
-        mapping.info.object->GetFrames(mapping.OffsetOf(from), to - from, Access::kRead, frames);
+    VmObject& object = *mapping.info.object;
+    const uint64_t offset = mapping.OffsetOf(from);
+    // Not what is a hole: nobody has asked for pages there.
+    const auto hole = object.SeekData(offset, false);
+    if (!hole.ok() || hole.value() <= offset) return;
+    const auto got = object.GetFrames(
+        offset, std::min(to - from, hal::RoundUp(hole.value() - offset)), Access::kRead, frames);
     if (got.ok()) static_cast<void>(space.MapMissing(from, {frames, got.value().count}, access));
   };
   map(begin, page);
