@@ -21,6 +21,41 @@ static void* Stay(void* arg) {
   return NULL;
 }
 
+// Processor time that is not used: by one who sleeps, by one who waits for another that does use
+// some, by another that sleeps.
+static int64_t Sleeping(void) {
+  const int64_t before = NowNs(CLOCK_PROCESS_CPUTIME_ID);
+  Nap(30);
+  return NowNs(CLOCK_PROCESS_CPUTIME_ID) - before;
+}
+
+static int64_t Waiting(void) {
+  const int64_t before = NowNs(CLOCK_THREAD_CPUTIME_ID);
+  JoinThread(StartThread(Burn, NULL));
+  return NowNs(CLOCK_THREAD_CPUTIME_ID) - before;
+}
+
+static int64_t Another(void) {
+  atomic_bool stop = false;
+  pthread_t thread = StartThread(Stay, &stop);
+  clockid_t clock;
+  CHECK_EQ(pthread_getcpuclockid(thread, &clock), 0);
+  const int64_t used = NowNs(clock);
+  stop = true;
+  JoinThread(thread);
+  return used;
+}
+
+// The least of a few times: where a processor is emulated, what its host takes away counts as used.
+static int64_t Least(int64_t (*used)(void)) {
+  int64_t least = used();
+  for (int i = 0; i < 4; i++) {
+    const int64_t again = used();
+    if (again < least) least = again;
+  }
+  return least;
+}
+
 int main(void) {
   static const clockid_t clocks[] = {
       CLOCK_REALTIME,         CLOCK_MONOTONIC, CLOCK_MONOTONIC_RAW, CLOCK_REALTIME_COARSE,
@@ -53,12 +88,10 @@ int main(void) {
   // Time passes in those that run while we sleep; processor time hardly does.
   int64_t mono = NowNs(CLOCK_MONOTONIC), boot = NowNs(CLOCK_BOOTTIME),
           raw = NowNs(CLOCK_MONOTONIC_RAW);
-  int64_t cpu = NowNs(CLOCK_PROCESS_CPUTIME_ID);
-  Nap(30);
+  CHECK(Least(Sleeping) < 20000000);
   CHECK(NowNs(CLOCK_MONOTONIC) - mono >= 30000000);
   CHECK(NowNs(CLOCK_BOOTTIME) - boot >= 30000000);
   CHECK(NowNs(CLOCK_MONOTONIC_RAW) - raw >= 29000000);
-  CHECK(NowNs(CLOCK_PROCESS_CPUTIME_ID) - cpu < 20000000);
   CHECK(NowNs(CLOCK_BOOTTIME) >= NowNs(CLOCK_MONOTONIC) - 1000000);
   CHECK(NowNs(CLOCK_MONOTONIC) - NowNs(CLOCK_MONOTONIC_COARSE) < 100000000);
 
@@ -81,18 +114,11 @@ int main(void) {
 #endif
 
   // Processor time of threads and of other processes.
-  cpu = NowNs(CLOCK_PROCESS_CPUTIME_ID);
-  int64_t mine = NowNs(CLOCK_THREAD_CPUTIME_ID);
-  JoinThread(StartThread(Burn, NULL));
-  CHECK(NowNs(CLOCK_PROCESS_CPUTIME_ID) - cpu >= 30000000);
-  CHECK(NowNs(CLOCK_THREAD_CPUTIME_ID) - mine < 30000000);
-  atomic_bool stop = false;
-  pthread_t thread = StartThread(Stay, &stop);
+  const int64_t cpu = NowNs(CLOCK_PROCESS_CPUTIME_ID);
+  CHECK(Least(Waiting) < 30000000);
+  CHECK(NowNs(CLOCK_PROCESS_CPUTIME_ID) - cpu >= 5 * 30000000);
+  CHECK(Least(Another) < 30000000);
   clockid_t clock;
-  CHECK_EQ(pthread_getcpuclockid(thread, &clock), 0);
-  CHECK(NowNs(clock) < 30000000);
-  stop = true;
-  JoinThread(thread);
   CHECK_EQ(clock_getcpuclockid(0, &clock), 0);
   CHECK(NowNs(clock) >= 30000000);
   pid_t pid = Fork();
