@@ -160,6 +160,8 @@ class Task final : public Thread, public ListNode<TaskListTag> {
   std::atomic<bool> reset_on_fork{false};
   std::atomic<uint64_t> affinity{hal::AllowedCpus()};  // of the first 64 processors
   void ApplyScheduling();
+  // Whether |caller| may give this one a nice value that is lower than its own (RLIMIT_NICE).
+  bool MayBeNiced(Task& caller, int value);
   std::atomic<uint64_t> timer_slack{50'000};
   std::atomic<int> io_priority{0};
   std::atomic<uint32_t> personality{0};

@@ -136,14 +136,13 @@ SyscallResult sys_getpriority(Task& task, int32_t which, int32_t who) {
 SyscallResult sys_setpriority(Task& task, int32_t which, int32_t who, int32_t nice) {
   nice = std::clamp(nice, -20, 19);
   const auto mine = task.credentials();
-  const uint64_t limit = task.group().limits().soft(Limit::kNice);
   Errno error{};
   const size_t found = TRY(ForEachNamed(task, which, who, [&](Task& other) {
     const auto theirs = other.credentials();
-    const bool may = mine->Has(vfs::Capability::kSysNice);
-    if (!may && mine->euid != theirs->uid && mine->euid != theirs->euid) {
+    const bool owns = mine->euid == theirs->uid || mine->euid == theirs->euid;
+    if (!owns && !mine->Has(vfs::Capability::kSysNice)) {
       error = Errno::kEPERM;
-    } else if (!may && nice < other.nice && uint64_t(20 - nice) > limit) {
+    } else if (nice < other.nice && !other.MayBeNiced(task, nice)) {
       error = Errno::kEACCES;
     } else {
       other.nice = nice;

@@ -33,12 +33,13 @@ Result<void> CheckSameOwner(Task& task, Task& other) {
   return {};
 }
 
+// The checks and the change, but for the machine's knowing: ApplyScheduling().
 Result<void> SetPolicy(Task& task, Task& other, int policy, int priority, bool reset_on_fork) {
   if (!IsKnown(policy)) return Errno::kEINVAL;
   if (IsRealTime(policy) ? priority < 1 || priority > 99 : priority != 0) return Errno::kEINVAL;
   TRY(CheckSameOwner(task, other));
   if (!task.Has(vfs::Capability::kSysNice)) {
-    const uint64_t limit = task.group().limits().soft(Limit::kRtPriority);
+    const uint64_t limit = other.group().limits().soft(Limit::kRtPriority);
     const bool raises = !IsRealTime(other.policy) || priority > other.rt_priority;
     if (IsRealTime(policy) && raises && uint64_t(priority) > limit) return Errno::kEPERM;
     if (other.reset_on_fork && !reset_on_fork) return Errno::kEPERM;
@@ -46,7 +47,6 @@ Result<void> SetPolicy(Task& task, Task& other, int policy, int priority, bool r
   other.policy = policy;
   other.rt_priority = priority;
   other.reset_on_fork = reset_on_fork;
-  other.ApplyScheduling();
   return {};
 }
 
@@ -58,6 +58,9 @@ struct SchedAttr {  // <linux/sched/types.h>
   uint64_t runtime, deadline, period;
 };
 constexpr uint32_t kAttrSize = 48;
+constexpr uint64_t kFlagResetOnFork = 1, kFlagKeepPolicy = 8, kFlagKeepParameters = 16;
+// Reclaiming and overruns concern deadlines; processor clamps (32, 64) are not there.
+constexpr uint64_t kAllFlags = 0x1f;
 static_assert(sizeof(SchedAttr) == kAttrSize);
 
 }  // namespace
@@ -72,6 +75,11 @@ void Task::ApplyScheduling() {
                  affinity.load()});
 }
 
+bool Task::MayBeNiced(Task& caller, int value) {
+  return uint64_t(20 - value) <= group().limits().soft(Limit::kNice) ||
+         caller.Has(vfs::Capability::kSysNice);
+}
+
 SyscallResult sys_sched_yield(Task&) {
   hal::Yield();
   return 0;
@@ -84,6 +92,7 @@ SyscallResult sys_sched_setscheduler(Task& task, int32_t tid, int32_t policy,
   const auto other = TRY(FindTask(task, tid));
   TRY(SetPolicy(task, *other, int(uint32_t(policy) & ~kResetOnFork), priority,
                 uint32_t(policy) & kResetOnFork));
+  other->ApplyScheduling();
   return 0;
 }
 
@@ -92,6 +101,7 @@ SyscallResult sys_sched_setparam(Task& task, int32_t tid, UserPtr<const int32_t>
   const int priority = TRY(task.memory().Read(parameter));
   const auto other = TRY(FindTask(task, tid));
   TRY(SetPolicy(task, *other, other->policy, priority, other->reset_on_fork));
+  other->ApplyScheduling();
   return 0;
 }
 
@@ -163,11 +173,27 @@ SyscallResult sys_sched_setattr(Task& task, int32_t tid, UserAddr attributes, ui
     TRY(task.memory().Write(UserPtr<uint32_t>(attributes.address), kAttrSize));
     return Errno::kE2BIG;
   }
-  const SchedAttr wanted = TRY(task.memory().Read(from));
+  SchedAttr wanted = TRY(task.memory().Read(from));
+  if (int(wanted.policy) < 0 || (wanted.flags & ~kAllFlags)) return Errno::kEINVAL;
   if (wanted.policy == uint32_t(kDeadline)) return Errno::kEPERM;
   const auto other = TRY(FindTask(task, tid));
-  TRY(SetPolicy(task, *other, int(wanted.policy), int(wanted.priority), wanted.flags & 1));
-  if (!IsRealTime(int(wanted.policy))) other->nice = std::clamp(wanted.nice, -20, 19);
+  if (wanted.flags & kFlagKeepPolicy) {
+    wanted.policy = uint32_t(other->policy);
+    if (other->reset_on_fork) wanted.flags |= kFlagResetOnFork;
+  }
+  if (wanted.flags & kFlagKeepParameters) {  // the policy's: another is checked as it was given
+    if (IsRealTime(other->policy)) {
+      wanted.priority = uint32_t(other->rt_priority);
+    } else {
+      wanted.nice = other->nice;
+    }
+  }
+  const int nice = std::clamp(wanted.nice, -20, 19);
+  const bool sets_nice = !IsRealTime(int(wanted.policy));
+  if (sets_nice && nice < other->nice && !other->MayBeNiced(task, nice)) return Errno::kEPERM;
+  TRY(SetPolicy(task, *other, int(wanted.policy), int(wanted.priority),
+                wanted.flags & kFlagResetOnFork));
+  if (sets_nice) other->nice = nice;
   other->ApplyScheduling();
   return 0;
 }

@@ -71,6 +71,35 @@ int main(void) {
   attr.size = sizeof attr;
   CHECK_OK(syscall(SYS_sched_setattr, 0, &attr, 0));
   CHECK_ERR(syscall(SYS_sched_setattr, 0, &attr, 1), EINVAL);
+  IN_CHILD({
+    attr.flags = 0x18;  // SCHED_FLAG_KEEP_POLICY, SCHED_FLAG_KEEP_PARAMS
+    attr.policy = SCHED_FIFO;
+    attr.priority = 7;
+    attr.nice = 19;
+    CHECK_ERR(syscall(SYS_sched_setattr, 0, &attr, 0), EINVAL);  // a priority with SCHED_OTHER
+    attr.priority = 0;
+    CHECK_OK(syscall(SYS_sched_setattr, 0, &attr, 0));
+    struct Attr kept;
+    CHECK_OK(syscall(SYS_sched_getattr, 0, &kept, sizeof kept, 0));
+    CHECK_EQ(kept.policy, SCHED_OTHER);
+    CHECK_EQ(kept.nice, getpriority(PRIO_PROCESS, 0));
+    CHECK_EQ(kept.flags, 0);
+    attr.flags = 0x08;
+    CHECK_OK(syscall(SYS_sched_setattr, 0, &attr, 0));
+    CHECK_EQ(getpriority(PRIO_PROCESS, 0), 19);
+    // Without privilege nobody becomes less nice.
+    const struct rlimit none = {0, 0};
+    CHECK_OK(setrlimit(RLIMIT_NICE, &none));
+    BecomeNobody();
+    attr.nice = 18;
+    CHECK_ERR(syscall(SYS_sched_setattr, 0, &attr, 0), EPERM);
+    attr.nice = 19;
+    CHECK_OK(syscall(SYS_sched_setattr, 0, &attr, 0));
+    attr.flags = 1ull << 40;
+    CHECK_ERR(syscall(SYS_sched_setattr, 0, &attr, 0), EINVAL);
+  });
+  attr.policy = (uint32_t)-1;
+  CHECK_ERR(syscall(SYS_sched_setattr, 0, &attr, 0), EINVAL);
   attr.policy = 77;
   CHECK_ERR(syscall(SYS_sched_setattr, 0, &attr, 0), EINVAL);
   attr.size = 3;
