@@ -48,10 +48,11 @@ void SynchronizeCode();
 #endif
 
 // Vector and floating-point state stays in the registers while the kernel runs.
-// The ABI image of it in a signal frame: its size, and copies to and from it. Load returns false,
-// and leaves the state initial, if the image is malformed.
+// The ABI image of it in a signal frame: its size, and copies to and from it. An image may point
+// into itself: |place| is where the guest will see it. Load returns false, and leaves the state
+// initial, if the image is malformed.
 size_t VectorStateSize();
-void SaveVectorState(std::span<std::byte> image);
+void SaveVectorState(std::span<std::byte> image, vaddr_t place);
 bool LoadVectorState(std::span<const std::byte> image);
 void ResetVectorState();
 // As at execve: vector state, thread pointer, whatever programs have beside their registers.

@@ -158,7 +158,7 @@ void SetThreadPointer(uint64_t value) { CurrentThread().thread_pointer = value; 
 uint64_t GsBase() { return CurrentThread().gs_base; }
 void SetGsBase(uint64_t value) { CurrentThread().gs_base = value; }
 size_t VectorStateSize() { return 0; }
-void SaveVectorState(std::span<std::byte>) {}
+void SaveVectorState(std::span<std::byte>, vaddr_t) {}
 bool LoadVectorState(std::span<const std::byte> image) { return image.empty(); }
 void ResetVectorState() {}
 void ResetForExec() {

@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "hal/riscv64/device_tree.h"
+#include "hal/riscv64/isa.h"
 #include "hal/riscv64/machine.h"
 #include "hal/riscv64/sbi.h"
 #include "hal/riscv64/timekeeping.h"
@@ -45,9 +46,7 @@ void InitClock() {
 }
 
 void InitTimer() {
-  const auto node = MachineTree().Find("/cpus/cpu");
-  const std::string_view isa = node ? node.Text("riscv,isa") : std::string_view();
-  g_has_sstc = isa.find("_sstc") != std::string_view::npos;
+  g_has_sstc = Isa::OfBootHart().Has("sstc");
 }
 
 Nanoseconds TimerNow() { return g_time.ToNanoseconds(ReadCounter()); }

@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "hal/riscv64/device_tree.h"
+#include "hal/riscv64/isa.h"
 #include "hal/riscv64/machine.h"
 #include "hal/riscv64/sbi.h"
 #include "hal/riscv64/timekeeping.h"
@@ -30,43 +31,32 @@ bool IsForGuests(char letter) {
   return std::string_view("imafdc").find(letter) != std::string_view::npos;
 }
 
+// Whether the hart has an extension, and guests can use it.
+bool Offers(Isa isa, std::string_view name) {
+  return isa.Has(name) && (name.size() > 1 || IsForGuests(name[0]));
+}
+
 // AT_HWCAP: a bit for each letter of the base string that guests can use.
-uint64_t CapabilitiesOf(std::string_view isa) {
+uint64_t CapabilitiesOf(Isa isa) {
   uint64_t bits = 0;
-  isa.remove_prefix(isa.size() < 4 ? isa.size() : 4);  // "rv64"
-  for (char letter : isa) {
-    if (letter == '_') break;
+  for (char letter : isa.letters()) {
     if (IsForGuests(letter)) bits |= uint64_t{1} << (letter - 'a');
   }
   return bits;
 }
 
 // <asm/hwprobe.h>.
-uint64_t ExtensionsOf(std::string_view isa) {
+uint64_t ExtensionsOf(Isa isa) {
   struct Extension {
-    std::string_view name;  // behind an underscore; or a letter
+    std::string_view name;
     unsigned bit;
   };
   static constexpr Extension kExtensions[] = {{"c", 1},     {"v", 2},    {"zba", 3},    {"zbb", 4},
                                               {"zbs", 5},   {"zbc", 7},  {"zbkb", 8},   {"zbkc", 9},
                                               {"zbkx", 10}, {"zfh", 27}, {"zfhmin", 28}};
-  uint64_t bits = 0;
-  const std::string_view letters = isa.substr(0, isa.find('_'));
-  if (letters.find('f') != std::string_view::npos && letters.find('d') != std::string_view::npos)
-    bits |= 1;
+  uint64_t bits = Offers(isa, "f") && Offers(isa, "d") ? 1 : 0;
   for (const Extension& extension : kExtensions) {
-    bool has = false;
-    if (extension.name.size() == 1) {
-      has = IsForGuests(extension.name[0]) &&
-            letters.find(extension.name, 4) != std::string_view::npos;
-    } else {
-      for (size_t at = isa.find('_'); at != std::string_view::npos && !has;
-           at = isa.find('_', at + 1)) {
-        const std::string_view rest = isa.substr(at + 1);
-        has = rest.substr(0, rest.find('_')) == extension.name;
-      }
-    }
-    if (has) bits |= uint64_t{1} << extension.bit;
+    if (Offers(isa, extension.name)) bits |= uint64_t{1} << extension.bit;
   }
   return bits;
 }
@@ -87,9 +77,9 @@ void Describe() {
   for (unsigned i = 0; i < HartCount(); i++) {
     for (auto cpu = tree.Find("/cpus").FirstChild(); cpu; cpu = cpu.Next()) {
       if (!cpu.Is("cpu") || cpu.Number("reg") != HartAt(i).id) continue;
-      const std::string_view isa = cpu.Text("riscv,isa");
+      const Isa isa(cpu.Text("riscv,isa"));
       Write(sink, "processor\t: ", i, "\nhart\t\t: ", HartAt(i).id, "\nisa\t\t: ");
-      WriteIsa(sink, isa);
+      WriteIsa(sink, isa.text());
       Write(sink, "\nmmu\t\t: ", PagingLevels() == 4 ? "sv48" : "sv39", "\n\n");
       g_facts.hwcap = CapabilitiesOf(isa);
       g_extensions = ExtensionsOf(isa);
@@ -101,6 +91,11 @@ void Describe() {
 }
 
 }  // namespace
+
+Isa Isa::OfBootHart() {
+  const auto node = MachineTree().Find("/cpus/cpu");
+  return Isa(node ? node.Text("riscv,isa") : std::string_view());
+}
 
 void InitProcessorFacts() { Describe(); }
 

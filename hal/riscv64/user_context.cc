@@ -170,12 +170,12 @@ void SaveFloats() {
   self.status = (self.status & ~kFloatsMask) | kFloatsClean;
 }
 
-void SaveVectorState(std::span<std::byte> image) {
+void SaveVectorState(std::span<std::byte> image, vaddr_t place) {
   CHECK(image.size() >= VectorStateSize());
   SaveFloats();
   __builtin_memset(image.data(), 0, image.size());
   __builtin_memcpy(image.data(), &CurrentThread().floats, sizeof(FloatState));
-  if (HasVectors()) SaveVectorRecord(image.subspan(kRecords));
+  if (HasVectors()) SaveVectorRecord(image.subspan(kRecords), place + kRecords);
 }
 
 namespace {

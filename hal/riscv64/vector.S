@@ -2,6 +2,16 @@
 .option arch, +v
 .text
 
+// Eight registers at a time, from a0 up.
+.macro EACH_VECTOR operation
+  csrr t1, vlenb
+  slli t1, t1, 3
+  .irp n, 0,8,16,24
+  \operation v\n, (a0)
+  add a0, a0, t1
+  .endr
+.endm
+
 // void StoreVectors(std::byte* to, VectorControl*): the registers stay as they are.
 .globl StoreVectors
 StoreVectors:
@@ -14,15 +24,7 @@ StoreVectors:
   sd t2, 16(a1)
   sd t3, 24(a1)
   csrw vstart, zero
-  csrr t1, vlenb
-  slli t1, t1, 3
-  vs8r.v v0, (a0)
-  add a0, a0, t1
-  vs8r.v v8, (a0)
-  add a0, a0, t1
-  vs8r.v v16, (a0)
-  add a0, a0, t1
-  vs8r.v v24, (a0)
+  EACH_VECTOR vs8r.v
   csrw vstart, t0
   ret
 
@@ -30,15 +32,7 @@ StoreVectors:
 .globl LoadVectors
 LoadVectors:
   csrw vstart, zero
-  csrr t1, vlenb
-  slli t1, t1, 3
-  vl8re8.v v0, (a0)
-  add a0, a0, t1
-  vl8re8.v v8, (a0)
-  add a0, a0, t1
-  vl8re8.v v16, (a0)
-  add a0, a0, t1
-  vl8re8.v v24, (a0)
+  EACH_VECTOR vl8re8.v
   ld t0, 8(a1)
   ld t1, 16(a1)
   vsetvl zero, t0, t1

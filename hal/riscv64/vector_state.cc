@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "base/assert.h"
-#include "hal/riscv64/device_tree.h"
+#include "hal/riscv64/isa.h"
 #include "hal/riscv64/page_table.h"
 
 extern "C" {
@@ -25,7 +25,7 @@ struct Record {
   uint32_t magic, size;
   VectorControl control;
   uint64_t register_bytes;  // vlenb
-  uint64_t data;            // where the registers' bytes are: behind this
+  uint64_t data;            // where the guest finds the registers' bytes: behind this
 };
 static_assert(sizeof(Record) == 56);
 constexpr uint32_t kMagic = 0x53465457;
@@ -39,13 +39,20 @@ void Save(Thread& thread) {
   thread.status = (thread.status & ~kMask) | kClean;
 }
 
+// Memory for them, at their first use.
+Result<void> ProvideMemory(Thread& thread) {
+  if (thread.vectors) return {};
+  const paddr_t frame = AllocateTable();
+  if (!frame) return Errno::kENOMEM;
+  thread.vectors = WindowPointer<std::byte>(frame);
+  thread.vector_control = {};
+  return {};
+}
+
 }  // namespace
 
 void InitVectors() {
-  const auto node = MachineTree().Find("/cpus/cpu");
-  std::string_view isa = node ? node.Text("riscv,isa") : std::string_view();
-  isa = isa.substr(0, isa.find('_'));
-  if (isa.size() < 4 || isa.find('v', 4) == std::string_view::npos) return;
+  if (!Isa::OfBootHart().Has("v")) return;
   AllowHere();
   const uint64_t bytes = 32 * ReadVectorBytes();
   if (bytes <= kPageSize) g_bytes = bytes;
@@ -69,12 +76,7 @@ void EnterVectors(Hart& hart, Thread& thread) {
 Result<bool> TurnVectorsOn() {
   Thread& self = CurrentThread();
   if (!HasVectors() || (self.status & kMask) != 0) return false;
-  if (!self.vectors) {
-    const paddr_t frame = AllocateTable();
-    if (!frame) return Errno::kENOMEM;
-    self.vectors = WindowPointer<std::byte>(frame);
-    self.vector_control = {};
-  }
+  TRY(ProvideMemory(self));
   InterruptsOff off;
   Hart& hart = ThisHart();
   AllowHere();
@@ -97,7 +99,7 @@ void DropVectors() {
 
 size_t VectorRecordSize() { return HasVectors() ? sizeof(Record) + g_bytes + kEndMark : 0; }
 
-void SaveVectorRecord(std::span<std::byte> bytes) {
+void SaveVectorRecord(std::span<std::byte> bytes, vaddr_t place) {
   Thread& self = CurrentThread();
   if (!self.vectors) return;  // never used: no record
   {
@@ -109,6 +111,7 @@ void SaveVectorRecord(std::span<std::byte> bytes) {
   record.size = uint32_t(sizeof record + g_bytes);
   record.control = self.vector_control;
   record.register_bytes = g_bytes / 32;
+  record.data = place + sizeof record;
   __builtin_memcpy(bytes.data(), &record, sizeof record);
   __builtin_memcpy(bytes.data() + sizeof record, self.vectors, g_bytes);
 }
@@ -122,8 +125,9 @@ bool LoadVectorRecord(std::span<const std::byte> bytes) {
     DropVectors();
     return record.size == 0;
   }
-  if (record.magic != kMagic || record.size != sizeof record + g_bytes || !self.vectors)
-    return false;
+  if (record.magic != kMagic || record.size != sizeof record + g_bytes) return false;
+  // A child that was forked in the handler has not used them before it returns from there.
+  if (!ProvideMemory(self).ok()) return false;
   InterruptsOff off;
   __builtin_memcpy(self.vectors, bytes.data() + sizeof record, g_bytes);
   self.vector_control = record.control;

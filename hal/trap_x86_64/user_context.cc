@@ -152,7 +152,7 @@ uint64_t GuestMask() { return xsave_mask; }
 
 size_t VectorStateSize() { return Boot().xsave_size + 4; }
 
-void SaveVectorState(std::span<std::byte> image) {
+void SaveVectorState(std::span<std::byte> image, vaddr_t) {
   CHECK(image.size() >= VectorStateSize() && (uint64_t(image.data()) & 63) == 0);
   __builtin_memset(image.data() + kHeaderOffset, 0, 64);
   const uint64_t mask = GuestMask();

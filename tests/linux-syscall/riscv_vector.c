@@ -58,7 +58,7 @@ static void* Keep(void* argument) {
   return NULL;
 }
 
-static volatile int g_handled;
+static volatile int g_handled, g_fork, g_child;
 
 // An instruction raises it, so that no system call lies between filling and looking; the handler
 // passes over that.
@@ -78,6 +78,7 @@ static void OnTrap(int signo, siginfo_t* info, void* context) {
   CHECK_EQ(*(unsigned char*)(data + (uint64_t)VectorBytes()), 0x42);  // v1
   memset((void*)(data + 9 * (uint64_t)VectorBytes()), 0x43, (size_t)VectorBytes());
   g_handled++;
+  if (g_fork) g_child = fork();
   Fill(0x77);
 }
 
@@ -106,6 +107,20 @@ int main(void) {
     CHECK_EQ(got[1][i], 0x43);  // what the handler has changed
     CHECK_EQ(got[3][i], 0x42);
   }
+  // A child that was forked in the handler returns from it: to its parent's registers.
+  g_fork = 1;
+  Fill(0x42);
+  Trap();
+  Store(got);
+  for (long i = 0; i < VectorBytes(); i++) {
+    CHECK_EQ(got[0][i], 0x42);
+    CHECK_EQ(got[1][i], 0x43);
+  }
+  if (g_child == 0) _exit(0);
+  CHECK(g_child > 0);
+  int status;
+  CHECK_EQ(waitpid(g_child, &status, 0), g_child);
+  CHECK_EQ(status, 0);
   // A child may use them too, and does not find its parent's neighbours' bytes.
   IN_CHILD(Fill(0x11); CheckFilled(0x11));
   return 0;

@@ -28,17 +28,6 @@ struct RtSigFrame {
   UContext ucontext;
 };
 
-// struct __riscv_v_ext_state tells where the registers' bytes are: in the guest, behind it.
-void PointToVectors(std::span<std::byte> image, uint64_t address) {
-  constexpr size_t kRecord = 520, kDataField = kRecord + 8 + 40, kData = kDataField + 8;
-  constexpr uint32_t kMagic = 0x53465457;
-  uint32_t magic = 0;
-  if (image.size() > kVectorSize) __builtin_memcpy(&magic, image.data() + kRecord, sizeof magic);
-  if (magic != kMagic) return;
-  const uint64_t data = address + kData;
-  __builtin_memcpy(image.data() + kDataField, &data, sizeof data);
-}
-
 }  // namespace
 
 Result<void> PushSignalFrame(Task& task, int signo, const SigInfo& info, const SignalAction& action,
@@ -52,9 +41,8 @@ Result<void> PushSignalFrame(Task& task, int signo, const SigInfo& info, const S
   if (!FitsAlternateStack(task, action, r.sp(), frame)) return Errno::kEFAULT;
 
   auto image = TRY(task.VectorScratch(vector_size));
-  hal::SaveVectorState(image);
+  hal::SaveVectorState(image, frame + sizeof(RtSigFrame));
   UserMemory memory = task.memory();
-  PointToVectors(image, frame + sizeof(RtSigFrame));
   TRY(memory.WriteAll(UserPtr<std::byte>(frame + sizeof(RtSigFrame)), image));
   RtSigFrame out{};
   out.info = info;

@@ -104,7 +104,7 @@ Result<void> PushSignalFrame(Task& task, int signo, const SigInfo& info, const S
   if (!FitsAlternateStack(task, action, r.rsp, frame)) return Errno::kEFAULT;
 
   auto image = TRY(task.VectorScratch(vector_size));
-  hal::SaveVectorState(image);
+  hal::SaveVectorState(image, fpstate);
   UserMemory memory = task.memory();
   TRY(memory.WriteAll(UserPtr<std::byte>(fpstate), image));
   RtSigFrame out;
