@@ -5,8 +5,8 @@
 //   zbench [--ms N] [NAME...]   all measurements, or those named; N milliseconds for each (100)
 //   zbench --list               their names
 //   zbench --time N COMMAND...  least time of N runs of a command, as "time nanoseconds"
-//   zbench --boot               since the machine's counter started, as "boot nanoseconds"
-//   (riscv64) zbench --idle               says "ready", then sleeps until its standard input ends
+//   zbench --boot               nanoseconds since the machine started (riscv64)
+//   zbench --idle               says "ready", then sleeps until its standard input ends
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>

@@ -26,10 +26,17 @@ uint64_t Weight(ThreadGroup& group) REQUIRES(Kernel::Get().lock()) {
 
 }  // namespace
 
+void KillForMemory(ThreadGroup& group, const Task::Name& name) {
+  Kernel::Get().Log(LogLevel::kError, "out of memory: killed process ", group.pid(), " (", name,
+                    ")");
+  MutexLock lock(group.signal_lock);
+  BeginGroupExit(group, abi::kSigKill);
+}
+
 void KillLargest() {
   Kernel& kernel = Kernel::Get();
-  MutexLock lock(Kernel::Get().lock());
-  PidTable& pids = Kernel::Get().pids();
+  MutexLock lock(kernel.lock());
+  PidTable& pids = kernel.pids();
   ThreadGroup* victim = nullptr;
   uint64_t most = 0;
   for (int32_t pid = pids.NextGroup(1); pid >= 0; pid = pids.NextGroup(pid + 1)) {
@@ -41,10 +48,7 @@ void KillLargest() {
   }
   if (!victim) return;
   auto task = victim->AnyTask();
-  kernel.Log(LogLevel::kError, "out of memory: killed process ", victim->pid(), " (",
-             task ? task->name() : Task::Name(), ")");
-  MutexLock signal_lock(victim->signal_lock);
-  BeginGroupExit(*victim, abi::kSigKill);
+  KillForMemory(*victim, task ? task->name() : Task::Name());
 }
 
 namespace {

@@ -1,6 +1,7 @@
 #include "compat/abi/arch.h"
 #include "compat/exec.h"
 #include "compat/exit.h"
+#include "compat/memory_pressure.h"
 #include "compat/posix_timers.h"
 #include "compat/signal_send.h"
 #include "compat/strace.h"
@@ -151,10 +152,7 @@ void Task::HandleFault(const hal::Trap& trap) {
 // what is missing, waiting does not help.
 void Task::FailForMemory() {
   if (RamFrames().level() == PageAllocator::Level::kCritical) return;
-  kernel().Log(LogLevel::kError, "out of memory: killed process ", group_->pid(), " (", name(),
-               ")");
-  MutexLock lock(group_->signal_lock);
-  BeginGroupExit(*group_, kSigKill);
+  KillForMemory(*group_, name());
 }
 
 bool Task::Attend() {

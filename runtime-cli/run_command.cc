@@ -22,17 +22,18 @@ struct RunArguments {
   bool no_cwd = false;
 };
 
-// SOURCE:TARGET[:ro|:rw]
+// FILE[:ro]
 RunOptions::Disk ParseDisk(const std::string& text) {
   constexpr std::string_view kReadOnly = ":ro";
   const bool read_only = text.ends_with(kReadOnly);
   return {text.substr(0, text.size() - (read_only ? kReadOnly.size() : 0)), read_only};
 }
 
+// HOST:CONTAINER[:ro|:rw]
 RunOptions::Volume ParseVolume(const std::string& text) {
   const auto fail = [&](const char* why) { throw std::runtime_error("-v " + text + ": " + why); };
   const size_t colon = text.find(':');
-  if (colon == std::string::npos || colon == 0) fail("expected HOST:CONTAINER[:ro]");
+  if (colon == std::string::npos || colon == 0) fail("expected HOST:CONTAINER[:ro|:rw]");
   RunOptions::Volume volume;
   volume.source = std::filesystem::absolute(text.substr(0, colon));
   volume.target = text.substr(colon + 1);

@@ -58,19 +58,13 @@ class SourceVisitor final : public VmObject::PieceVisitor {
 }  // namespace
 
 Result<size_t> ReadObject(VmObject& object, uint64_t offset, DataSink& sink) {
-  const uint64_t size = object.size();
-  if (offset >= size) return size_t{0};
   SinkVisitor visitor(sink);
-  return object.ForEachPiece(offset, std::min<uint64_t>(sink.remaining(), size - offset),
-                             hal::Access::kRead, visitor);
+  return object.ForEachPiece(offset, sink.remaining(), hal::Access::kRead, visitor);
 }
 
 Result<size_t> WriteObject(VmObject& object, uint64_t offset, DataSource& source) {
-  const uint64_t size = object.size();
-  if (offset >= size) return size_t{0};
   SourceVisitor visitor(source);
-  return object.ForEachPiece(offset, std::min<uint64_t>(source.remaining(), size - offset),
-                             hal::Access::kWrite, visitor);
+  return object.ForEachPiece(offset, source.remaining(), hal::Access::kWrite, visitor);
 }
 
 Result<size_t> Vnode::Read(uint64_t offset, DataSink& sink) {

@@ -60,36 +60,39 @@ Result<void> Extend(VmMapping& mapping, uint64_t had, uint64_t size) {
   return {};
 }
 
-}  // namespace
+// Maps the object's pages in part of a mapping as long as they are there and no hole is: nobody has
+// asked for pages in holes.
+void MapPresent(hal::AddressSpace& space, const VmMapping& mapping, hal::vaddr_t begin,
+                hal::vaddr_t end) {
+  if (begin >= end) return;
+  VmObject& object = *mapping.info.object;
+  const uint64_t offset = mapping.OffsetOf(begin);
+  const auto hole = object.SeekData(offset, false);
+  if (!hole.ok() || hole.value() <= offset) return;
+  const uint64_t size = std::min(end - begin, hal::RoundUp(hole.value() - offset));
+  PhysRange frames[8];
+  const auto got = object.GetFrames(offset, size, Access::kRead, frames);
+  if (!got.ok()) return;
+  const Access access = mapping.info.access & ~Access::kWrite;
+  static_cast<void>(space.MapMissing(begin, {frames, got.value().count}, access));
+}
 
-// Pages of the mapped object around one that is needed: as long as they are there, a translation is
-// cheaper than a fault. None of the mapping's own may be among them.
+// A translation is cheaper than a fault: what lies around a page that is needed is mapped too, but
+// for the mapping's own pages.
 void MapAround(hal::AddressSpace& space, const VmMapping& mapping, hal::vaddr_t page) {
   constexpr uint64_t kAround = 32 * kPageSize;
   const hal::vaddr_t window = page & ~(kAround - 1);
-  hal::vaddr_t begin = std::max(window, mapping.base());
   hal::vaddr_t end = std::min(window + kAround, mapping.end());
   if (mapping.pages) {
-    begin = page;
     const auto own = mapping.pages->SeekData(OwnOffset(mapping, page), true);
     if (own.ok()) end = std::min(end, page + (own.value() - OwnOffset(mapping, page)));
+  } else {
+    MapPresent(space, mapping, std::max(window, mapping.base()), page);
   }
-  const Access access = mapping.info.access & ~Access::kWrite;
-  const auto map = [&](hal::vaddr_t from, hal::vaddr_t to) {
-    PhysRange frames[8];
-    if (from >= to) return;
-    VmObject& object = *mapping.info.object;
-    const uint64_t offset = mapping.OffsetOf(from);
-    // Not what is a hole: nobody has asked for pages there.
-    const auto hole = object.SeekData(offset, false);
-    if (!hole.ok() || hole.value() <= offset) return;
-    const auto got = object.GetFrames(
-        offset, std::min(to - from, hal::RoundUp(hole.value() - offset)), Access::kRead, frames);
-    if (got.ok()) static_cast<void>(space.MapMissing(from, {frames, got.value().count}, access));
-  };
-  map(begin, page);
-  map(page + kPageSize, end);
+  MapPresent(space, mapping, page + kPageSize, end);
 }
+
+}  // namespace
 
 Result<void> Map(hal::AddressSpace&, VmMapping&) { return {}; }
 
