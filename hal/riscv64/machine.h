@@ -200,7 +200,9 @@ void OnSchedulerTick(Hart& hart, bool from_user);
 Thread* MakeIdleThread();
 void RecycleDead(Thread& thread);  // from the scheduler, when nothing runs on its stack
 
-// The current thread's guest floats, from the registers if they changed there (user_context.cc).
+// Takes the guest's floats from this hart's registers if they changed there (user_context.cc):
+// those of the thread that runs here, interrupts off; the current thread's.
+void StoreChangedFloats(Thread& thread);
 void SaveFloats();
 
 // ---- Paging (paging.cc)

@@ -13,7 +13,6 @@
 #include "hal/sched/run_queue.h"
 
 extern "C" void SwitchContext(zrun::hal::Thread* next);
-extern "C" void StoreFloats(zrun::hal::FloatState* to);
 extern "C" void ThreadBegin();
 
 namespace zrun::hal {
@@ -24,7 +23,7 @@ constexpr Nanoseconds kBusyTick = 3'000'000;  // others wait
 constexpr Nanoseconds kSpreadDelay =
     300'000;                                 // how long a woken thread may wait while a hart idles
 constexpr uint64_t kStatusFloats = 3 << 13;  // sstatus.FS: off, initial, clean, dirty
-constexpr uint64_t kFloatsClean = 2 << 13, kFloatsDirty = 3 << 13;
+constexpr uint64_t kFloatsClean = 2 << 13;
 
 struct Queue {
   sched::FairPolicy fair;
@@ -106,12 +105,10 @@ void EnqueueAt(Hart& hart, Thread& thread, sched::Arrival arrival) {
   if (tell) SendInterrupt(hart);
 }
 
-// Saves the guest's float registers if they changed, so that another thread may have them.
+// Another thread may have the float registers.
 void LeaveFloats(Hart& hart, Thread& thread) {
-  if ((thread.status & kStatusFloats) != kFloatsDirty) return;
-  asm volatile("csrs sstatus, %0" : : "r"(kFloatsDirty));
-  StoreFloats(&thread.floats);
-  thread.status = (thread.status & ~kStatusFloats) | kFloatsClean;
+  if ((thread.status & kStatusFloats) == 0) return;
+  StoreChangedFloats(thread);
   hart.floats_owner = &thread;
   thread.floats_hart = &hart;
 }

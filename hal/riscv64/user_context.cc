@@ -161,13 +161,25 @@ size_t VectorStateSize() {
   return kRecords + std::max<size_t>(VectorRecordSize(), kFloatImageSize - kRecords);
 }
 
+void StoreChangedFloats(Thread& thread) {
+  const uint64_t state = thread.status & kFloatsMask;
+  if (state == 0) return;
+  asm volatile("csrs sstatus, %0" : : "r"(kFloatsDirty));
+  if (state == kFloatsDirty) {
+    StoreFloats(&thread.floats);
+    thread.status = (thread.status & ~kFloatsMask) | kFloatsClean;
+  } else {
+    // QEMU leaves them clean when an instruction that writes none of them (feq, fcvt to an integer)
+    // raises a flag.
+    uint64_t control;
+    asm volatile("csrr %0, 3" : "=r"(control));  // fcsr
+    thread.floats.control = uint32_t(control);
+  }
+}
+
 void SaveFloats() {
   InterruptsOff off;
-  Thread& self = CurrentThread();
-  if ((self.status & kFloatsMask) != kFloatsDirty) return;
-  asm volatile("csrs sstatus, %0" : : "r"(kFloatsDirty));
-  StoreFloats(&self.floats);
-  self.status = (self.status & ~kFloatsMask) | kFloatsClean;
+  StoreChangedFloats(CurrentThread());
 }
 
 void SaveVectorState(std::span<std::byte> image, vaddr_t place) {
