@@ -7,10 +7,10 @@
 #include "base/intrusive_list.h"
 #include "base/tree.h"
 #include "hal/address_space.h"
+#include "hal/parking.h"
 #include "hal/riscv64/layout.h"
 #include "hal/riscv64/spin_lock.h"
 #include "hal/sched/run_queue.h"
-#include "hal/thread.h"
 #include "hal/user_context.h"
 
 // What the files of this machine share: threads, harts, and the steps of booting.
@@ -78,10 +78,10 @@ class Thread : public TrapState,
   // The timer lock of |timer_hart| guards.
   Nanoseconds wake_at = 0;
   Hart* timer_hart = nullptr;
-  std::atomic<uint32_t> park{0};  // kUnparkedBit, kKickedBit, kSleepingBit
 
-  std::atomic<uint32_t> kick{0};
-  Space* space = nullptr;  // an owned reference; null for service threads
+  Parking parking;
+  std::atomic<uint32_t> kick{0};  // what the way to the guest looks at; set with |parking|'s
+  Space* space = nullptr;         // an owned reference; null for service threads
   ThreadStart start{};
   void* owner = nullptr;        // ThreadSlot
   Hart* floats_hart = nullptr;  // whose float registers were last this thread's
@@ -101,8 +101,6 @@ class Thread : public TrapState,
     return reinterpret_cast<uint64_t>(this) & ~uint64_t{ZRUN_BLOCK_SIZE - 1};
   }
 };
-
-inline constexpr uint32_t kUnparkedBit = 1, kKickedBit = 2, kSleepingBit = 4;
 
 // What SecondaryStart (start.S) reads.
 struct HartStart {

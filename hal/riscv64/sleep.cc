@@ -113,31 +113,14 @@ void WakeWord(const std::atomic<uint32_t>& word, uint32_t max_threads) {
 }
 
 ParkOutcome Park(Deadline deadline, Interruptible interruptible) {
-  Thread& self = CurrentThread();
-  for (;;) {
-    uint32_t word = self.park.load(std::memory_order_acquire);
-    if (word & kUnparkedBit) {
-      self.park.fetch_and(~kUnparkedBit, std::memory_order_acquire);
-      return ParkOutcome::kUnparked;
-    }
-    if ((word & kKickedBit) && interruptible == Interruptible::kYes) return ParkOutcome::kKicked;
-    if (!self.park.compare_exchange_strong(word, word | kSleepingBit, std::memory_order_seq_cst))
-      continue;
-    const WaitOutcome outcome = WaitOnWord(self.park, word | kSleepingBit, deadline);
-    word = self.park.fetch_and(~kSleepingBit, std::memory_order_acq_rel);
-    if (outcome == WaitOutcome::kTimedOut && !(word & kUnparkedBit)) return ParkOutcome::kTimedOut;
-  }
+  return CurrentThread().parking.Park(deadline, interruptible);
 }
 
-void Unpark(Thread& thread) {
-  if (thread.park.fetch_or(kUnparkedBit, std::memory_order_acq_rel) & kSleepingBit)
-    WakeWord(thread.park, 1);
-}
+void Unpark(Thread& thread) { thread.parking.Unpark(); }
 
 void Kick(Thread& thread) {
   thread.kick.store(1, std::memory_order_seq_cst);
-  if (thread.park.fetch_or(kKickedBit, std::memory_order_seq_cst) & kSleepingBit)
-    WakeWord(thread.park, 1);
+  thread.parking.Kick();
   // In guest code only an interrupt reaches it. On its way there, with interrupts off, it sees
   // |kick|; the interrupt then comes when it is there.
   InterruptsOff off;
@@ -150,10 +133,8 @@ bool KickPending() { return CurrentThread().kick.load(std::memory_order_acquire)
 
 void ClearKick() {
   Thread& self = CurrentThread();
-  if (self.kick.load(std::memory_order_relaxed) == 0 &&
-      !(self.park.load(std::memory_order_relaxed) & kKickedBit))
-    return;
-  self.park.fetch_and(~kKickedBit, std::memory_order_seq_cst);
+  if (self.kick.load(std::memory_order_relaxed) == 0 && !self.parking.is_kicked()) return;
+  self.parking.ClearKick();
   self.kick.store(0, std::memory_order_seq_cst);
 }
 

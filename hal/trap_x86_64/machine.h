@@ -6,7 +6,7 @@
 #include "base/intrusive_list.h"
 #include "base/vector.h"
 #include "hal/address_space.h"
-#include "hal/thread.h"
+#include "hal/parking.h"
 #include "hal/trap_x86_64/boot_record.h"
 #include "hal/trap_x86_64/host_mutex.h"
 #include "hal/trap_x86_64/layout.h"
@@ -38,9 +38,9 @@ struct TrapState {
 // is found from the stack pointer.
 class Thread : public TrapState, public ListNode<Thread> {
  public:
-  std::atomic<uint32_t> park;  // what it sleeps on: kUnparkedBit, kKickedBit
-  uint32_t spin_misses;        // how often in a row watching |park| before sleeping was in vain
-  uint32_t spin_pause;         // sleeps to go until it is tried again
+  Parking parking;
+  uint32_t spin_misses;  // how often in a row watching |parking| before sleeping was in vain
+  uint32_t spin_pause;   // sleeps to go until it is tried again
   int32_t host_pid, host_tid;
   AddressSpace* space;             // owned reference; null for service threads
   std::atomic<uint32_t> touching;  // 1: in a copy to or from guest memory
@@ -54,8 +54,6 @@ class Thread : public TrapState, public ListNode<Thread> {
 };
 
 BootRecord& Boot();
-
-inline constexpr uint32_t kUnparkedBit = 1, kKickedBit = 2, kSleepingBit = 4;
 
 Result<Thread*> AllocateThread();
 // For a block that never ran.

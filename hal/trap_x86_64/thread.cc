@@ -91,7 +91,6 @@ Result<Thread*> AllocateThread() {
   thread->mode.store(0);
   thread->touching.store(0);
   thread->kick.store(0);
-  thread->park.store(0);
   thread->start_gate.store(0);
   thread->space = nullptr;
   thread->owner = nullptr;
@@ -343,7 +342,7 @@ void Spin(Thread& self) {
     return;
   }
   for (const uint64_t start = __builtin_ia32_rdtsc(); __builtin_ia32_rdtsc() - start < kCycles;) {
-    if (self.park.load(std::memory_order_relaxed) & (kUnparkedBit | kKickedBit)) {
+    if (self.parking.has_news()) {
       self.spin_misses = 0;
       return;
     }
@@ -357,32 +356,15 @@ void Spin(Thread& self) {
 
 ParkOutcome Park(Deadline deadline, Interruptible interruptible) {
   Thread& self = CurrentThread();
-  if (!(self.park.load(std::memory_order_relaxed) & kUnparkedBit)) Spin(self);
-  for (;;) {
-    uint32_t word = self.park.load(std::memory_order_acquire);
-    if (word & kUnparkedBit) {
-      self.park.fetch_and(~kUnparkedBit, std::memory_order_acquire);
-      return ParkOutcome::kUnparked;
-    }
-    if ((word & kKickedBit) && interruptible == Interruptible::kYes) return ParkOutcome::kKicked;
-    // Whoever unparks or kicks calls the host only if this bit says that somebody sleeps.
-    if (!self.park.compare_exchange_strong(word, word | kSleepingBit, std::memory_order_seq_cst))
-      continue;
-    const WaitOutcome outcome = WaitOnWord(self.park, word | kSleepingBit, deadline);
-    word = self.park.fetch_and(~kSleepingBit, std::memory_order_acq_rel);
-    if (outcome == WaitOutcome::kTimedOut && !(word & kUnparkedBit)) return ParkOutcome::kTimedOut;
-  }
+  if (!self.parking.has_news()) Spin(self);
+  return self.parking.Park(deadline, interruptible);
 }
 
-void Unpark(Thread& thread) {
-  if (thread.park.fetch_or(kUnparkedBit, std::memory_order_acq_rel) & kSleepingBit)
-    WakeWord(thread.park, 1);
-}
+void Unpark(Thread& thread) { thread.parking.Unpark(); }
 
 void Kick(Thread& thread) {
   thread.kick.store(1, std::memory_order_seq_cst);
-  if (thread.park.fetch_or(kKickedBit, std::memory_order_seq_cst) & kSleepingBit)
-    WakeWord(thread.park, 1);
+  thread.parking.Kick();
   // In guest code only the host can reach it. On its way there it sees |kick| (EnterGuest sets the
   // mode first).
   if (thread.mode.load(std::memory_order_seq_cst) == 1)
@@ -393,10 +375,8 @@ bool KickPending() { return CurrentThread().kick.load(std::memory_order_acquire)
 
 void ClearKick() {
   Thread& self = CurrentThread();
-  if (self.kick.load(std::memory_order_relaxed) == 0 &&
-      !(self.park.load(std::memory_order_relaxed) & kKickedBit))
-    return;
-  self.park.fetch_and(~kKickedBit, std::memory_order_seq_cst);
+  if (self.kick.load(std::memory_order_relaxed) == 0 && !self.parking.is_kicked()) return;
+  self.parking.ClearKick();
   self.kick.store(0, std::memory_order_seq_cst);
 }
 
