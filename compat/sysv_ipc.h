@@ -120,6 +120,28 @@ SyscallResult GetIpc(Task& task, Table& table, int32_t key, int32_t flags, Check
   return uint64_t(made->id);
 }
 
+// IPC_STAT with an id, and the _STAT commands with an index, whose result is the id there. What
+// |describe| says of the object goes to |to|; |is_open|: to everybody (_STAT_ANY).
+template <typename Table, typename Describe>
+SyscallResult StatIpc(Task& task, Table& table, int32_t id, bool by_index, bool is_open,
+                      Describe describe, UserAddr to) {
+  using T = typename Table::Object;
+  using Description = decltype(describe(std::declval<T&>()));
+  const auto credentials = task.credentials();
+  Description out;
+  int32_t result = 0;
+  {
+    MutexLock lock(table.lock);
+    T* object = by_index ? table.At(id) : TRY(table.Find(id));
+    if (!object) return Errno::kEINVAL;
+    if (by_index) result = object->id;
+    if (!is_open) TRY(object->CheckAccess(*credentials, kIpcRead));
+    out = describe(*object);
+  }
+  TRY(task.memory().Write(UserPtr<Description>(to.address), out));
+  return uint64_t(result);
+}
+
 // The last thread of |group| ends, or unshares: what it did with SEM_UNDO is undone.
 void UndoSemaphores(ThreadGroup& group);
 

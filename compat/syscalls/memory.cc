@@ -62,7 +62,6 @@ Result<void> AddFile(Task& task, Mapping& mapping, Fd fd, bool shared) {
   if (!file->readable()) return Errno::kEACCES;
   if (shared && HasAny(mapping.access, Access::kWrite) && !file->writable()) return Errno::kEACCES;
   if (shared && !file->writable()) mapping.max_access = Access::kRead | Access::kExecute;
-  TRY(file->CheckMap(shared, mapping.access, mapping.max_access));
   if (const auto& mount = file->path().mount;
       mount && HasAny(mount->flags(), vfs::MountFlags::kNoExec)) {
     if (HasAny(mapping.access, Access::kExecute)) return Errno::kEPERM;

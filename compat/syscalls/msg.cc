@@ -100,27 +100,6 @@ abi::MsqidDs Describe(const Queue& queue) {
   return out;
 }
 
-SyscallResult StatQueue(Task& task, int32_t id, int32_t command, UserAddr argument) {
-  const auto credentials = task.credentials();
-  abi::MsqidDs out;
-  int32_t result = 0;
-  {
-    MutexLock lock(g_queues.lock);
-    Queue* queue;
-    if (command == kIpcStat) {
-      queue = TRY(g_queues.Find(id));
-    } else {
-      queue = g_queues.At(id);
-      if (!queue) return Errno::kEINVAL;
-      result = queue->id;
-    }
-    if (command != kStatAny) TRY(queue->CheckAccess(*credentials, kIpcRead));
-    out = Describe(*queue);
-  }
-  TRY(task.memory().Write(UserPtr<abi::MsqidDs>(argument.address), out));
-  return uint64_t(result);
-}
-
 SyscallResult TellLimits(Task& task, int32_t command, UserAddr argument) {
   abi::MsgInfo out = {.pool = kMaxQueues * kMaxBytes / 1024,
                       .map = kMaxBytes,
@@ -247,7 +226,8 @@ SyscallResult sys_msgctl(Task& task, int32_t id, int32_t command, UserAddr argum
     case kIpcStat:
     case kStat:
     case kStatAny:
-      return StatQueue(task, id, command, argument);
+      return StatIpc(task, g_queues, id, command != kIpcStat, command == kStatAny, Describe,
+                     argument);
     case kIpcSet:
       return ChangeQueue(task, id, argument);
     case kIpcRemove:

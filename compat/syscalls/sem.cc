@@ -196,27 +196,6 @@ abi::SemidDs Describe(const SemSet& set) {
   return out;
 }
 
-SyscallResult StatSet(Task& task, int32_t id, int32_t command, UserAddr argument) {
-  const auto credentials = task.credentials();
-  abi::SemidDs out;
-  int32_t result = 0;
-  {
-    MutexLock lock(g_sets.lock);
-    SemSet* set;
-    if (command == kIpcStat) {
-      set = TRY(g_sets.Find(id));
-    } else {
-      set = g_sets.At(id);
-      if (!set) return Errno::kEINVAL;
-      result = set->id;
-    }
-    if (command != kStatAny) TRY(set->CheckAccess(*credentials, kIpcRead));
-    out = Describe(*set);
-  }
-  TRY(task.memory().Write(UserPtr<abi::SemidDs>(argument.address), out));
-  return uint64_t(result);
-}
-
 SyscallResult TellLimits(Task& task, int32_t command, UserAddr argument) {
   abi::SemInfo out = {.map = kMaxTotal,
                       .sets = kMaxSets,
@@ -360,7 +339,8 @@ SyscallResult sys_semctl(Task& task, int32_t id, int32_t number, int32_t command
     case kIpcStat:
     case kStat:
     case kStatAny:
-      return StatSet(task, id, command, argument);
+      return StatIpc(task, g_sets, id, command != kIpcStat, command == kStatAny, Describe,
+                     argument);
     case kGetPid:
     case kGetValue:
     case kGetCount:

@@ -103,27 +103,6 @@ void RemoveSegment(Segment& segment) REQUIRES(g_segments.lock) {
   segment.key = kIpcPrivate;
 }
 
-SyscallResult StatSegment(Task& task, int32_t id, int32_t command, UserAddr argument) {
-  const auto credentials = task.credentials();
-  abi::ShmidDs out;
-  int32_t result = 0;
-  {
-    MutexLock lock(g_segments.lock);
-    Segment* segment;
-    if (command == kIpcStat) {
-      segment = TRY(g_segments.Find(id));
-    } else {
-      segment = g_segments.At(id);
-      if (!segment) return Errno::kEINVAL;
-      result = segment->id;
-    }
-    if (command != kStatAny) TRY(segment->CheckAccess(*credentials, kIpcRead));
-    out = Describe(*segment);
-  }
-  TRY(task.memory().Write(UserPtr<abi::ShmidDs>(argument.address), out));
-  return uint64_t(result);
-}
-
 SyscallResult TellLimits(Task& task, UserAddr argument) {
   abi::ShmInfo64 out = {};
   out.max_size = out.max_pages = kMaxSize;
@@ -245,7 +224,8 @@ SyscallResult sys_shmctl(Task& task, int32_t id, int32_t command, UserAddr argum
     case kIpcStat:
     case kStat:
     case kStatAny:
-      return StatSegment(task, id, command, argument);
+      return StatIpc(task, g_segments, id, command != kIpcStat, command == kStatAny, Describe,
+                     argument);
     case kIpcSet: {
       const auto wanted = TRY(task.memory().Read(UserPtr<const abi::ShmidDs>(argument.address)));
       MutexLock lock(g_segments.lock);
