@@ -79,12 +79,12 @@ class BlockDeviceFile final : public FileDescription {
     return count;
   }
   Result<size_t> ReadAt(uint64_t offset, DataSink& sink) override {
-    return ReadObject(*contents_, offset, sink);
+    return ReadObject(*contents_, offset, UINT64_MAX, sink);
   }
   Result<size_t> WriteAt(uint64_t offset, DataSource& source) override {
     if (source.remaining() == 0) return size_t{0};
     if (offset >= contents_->size()) return Errno::kENOSPC;
-    const size_t count = TRY(WriteObject(*contents_, offset, source));
+    const size_t count = TRY(WriteObject(*contents_, offset, UINT64_MAX, source));
     if (HasAny(flags(), OpenFlags::kDataSync)) {
       TRY(contents_->Sync(offset, count));
       TRY(hal::FlushDisk(disk_));

@@ -22,24 +22,13 @@ using testing::WriteText;
 constexpr uint32_t kModify = 2, kCreate = 0x100, kDelete = 0x200, kDeleteSelf = 0x400,
                    kIsDir = 0x40000000, kOneShot = 0x80000000;
 
-struct TreeTest : ::testing::Test {
-  TreeTest() {
-    auto file_system = MountDevFs("", "").value();
-    auto root = Dentry::CreateRoot(file_system->Root()).value();
-    auto mount = Mount::Create(file_system, root, MountFlags::kNone, "none").value();
-    mounts = MountNamespace::Create(mount).value();
-    credentials = MakeRef<Credentials>().value();
-    credentials->cap_effective = ~0ull;
-    walk.emplace(WalkContext{*credentials, *mounts, mounts->root(), mounts->root()});
-  }
+struct TreeTest : ::testing::Test, testing::Tree {
+  TreeTest() : Tree(MountDevFs("", "").value()) {}
   RefPtr<FileDescription> OpenFile(std::string_view path, OpenFlags flags) {
     auto file = Open(*walk, path, {flags, 0644});
     EXPECT_TRUE(file.ok()) << path << ErrnoName(file.error());
     return file.ok() ? file.value() : nullptr;
   }
-  RefPtr<MountNamespace> mounts;
-  RefPtr<Credentials> credentials;
-  std::optional<WalkContext> walk;
 };
 
 struct InotifyTest : TreeTest {

@@ -8,6 +8,7 @@
 
 #include "objects/vm/page_allocator.h"
 #include "vfs/file_description.h"
+#include "vfs/namei.h"
 
 namespace zrun::vfs::testing {
 
@@ -37,5 +38,20 @@ inline long WriteText(FileDescription& file, std::string_view text) {
 inline bool Has(const FileDescription& file, Signals signals) {
   return HasAll(file.signals(), signals);
 }
+
+// A walk as root, of a name space with one file system.
+struct Tree {
+  explicit Tree(RefPtr<FileSystem> file_system) {
+    auto root = Dentry::CreateRoot(file_system->Root()).value();
+    auto mount = Mount::Create(file_system, root, MountFlags::kNone, "none").value();
+    mounts = MountNamespace::Create(mount).value();
+    credentials = MakeRef<Credentials>().value();
+    credentials->cap_effective = ~0ull;
+    walk.emplace(WalkContext{*credentials, *mounts, mounts->root(), mounts->root()});
+  }
+  RefPtr<MountNamespace> mounts;
+  RefPtr<Credentials> credentials;
+  std::optional<WalkContext> walk;
+};
 
 }  // namespace zrun::vfs::testing

@@ -57,19 +57,21 @@ class SourceVisitor final : public VmObject::PieceVisitor {
 
 }  // namespace
 
-Result<size_t> ReadObject(VmObject& object, uint64_t offset, DataSink& sink) {
+Result<size_t> ReadObject(VmObject& object, uint64_t offset, uint64_t size, DataSink& sink) {
   SinkVisitor visitor(sink);
-  return object.ForEachPiece(offset, sink.remaining(), hal::Access::kRead, visitor);
+  return object.ForEachPiece(offset, std::min<uint64_t>(size, sink.remaining()), hal::Access::kRead,
+                             visitor);
 }
 
-Result<size_t> WriteObject(VmObject& object, uint64_t offset, DataSource& source) {
+Result<size_t> WriteObject(VmObject& object, uint64_t offset, uint64_t size, DataSource& source) {
   SourceVisitor visitor(source);
-  return object.ForEachPiece(offset, source.remaining(), hal::Access::kWrite, visitor);
+  return object.ForEachPiece(offset, std::min<uint64_t>(size, source.remaining()),
+                             hal::Access::kWrite, visitor);
 }
 
 Result<size_t> Vnode::Read(uint64_t offset, DataSink& sink) {
   if (type() == VnodeType::kDirectory) return Errno::kEISDIR;
-  return ReadObject(*TRY(Contents()), offset, sink);
+  return ReadObject(*TRY(Contents()), offset, UINT64_MAX, sink);
 }
 
 Result<size_t> Vnode::Write(uint64_t offset, DataSource& source) {
@@ -77,7 +79,7 @@ Result<size_t> Vnode::Write(uint64_t offset, DataSource& source) {
   auto contents = TRY(Contents());
   const uint64_t end = offset + source.remaining();
   if (end > contents->size()) TRY(contents->Resize(end));
-  return WriteObject(*contents, offset, source);
+  return WriteObject(*contents, offset, UINT64_MAX, source);
 }
 
 Result<size_t> Vnode::Append(DataSource& source, uint64_t& offset) {

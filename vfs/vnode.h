@@ -140,8 +140,8 @@ class Vnode : public RefCounted<Vnode> {
   std::atomic<bool> linkable_{false};
 };
 
-// Bytes of an object, not beyond its end.
-Result<size_t> ReadObject(VmObject& object, uint64_t offset, DataSink& sink);
-Result<size_t> WriteObject(VmObject& object, uint64_t offset, DataSource& source);
+// At most |size| bytes of an object, as many as the other side takes or has; not beyond its end.
+Result<size_t> ReadObject(VmObject& object, uint64_t offset, uint64_t size, DataSink& sink);
+Result<size_t> WriteObject(VmObject& object, uint64_t offset, uint64_t size, DataSource& source);
 
 }  // namespace zrun::vfs

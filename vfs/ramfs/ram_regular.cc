@@ -5,23 +5,6 @@ namespace {
 
 constexpr uint64_t kMaxSize = INT64_MAX;
 
-class SinkVisitor final : public VmObject::PieceVisitor {
- public:
-  explicit SinkVisitor(DataSink& sink) : sink_(sink) {}
-  Result<size_t> Visit(std::span<std::byte> piece) override { return sink_.Put(piece); }
-
- private:
-  DataSink& sink_;
-};
-class SourceVisitor final : public VmObject::PieceVisitor {
- public:
-  explicit SourceVisitor(DataSource& source) : source_(source) {}
-  Result<size_t> Visit(std::span<std::byte> piece) override { return source_.Take(piece); }
-
- private:
-  DataSource& source_;
-};
-
 }  // namespace
 
 Result<RefPtr<RamVnode>> RamRegular::Create(RamFileSystem& fs, uint32_t mode, uint32_t uid,
@@ -68,8 +51,7 @@ Result<size_t> RamRegular::Read(uint64_t offset, DataSink& sink) {
   const uint64_t count = std::min<uint64_t>(sink.remaining(), end - offset);
   VmObject* contents = this->contents();
   if (!contents) return sink.PutZeros(count);
-  SinkVisitor visitor(sink);
-  return contents->ForEachPiece(offset, count, hal::Access::kRead, visitor);
+  return ReadObject(*contents, offset, count, sink);
 }
 
 Result<size_t> RamRegular::Write(uint64_t offset, DataSource& source) {
@@ -99,8 +81,7 @@ Result<size_t> RamRegular::WriteLocked(uint64_t offset, DataSource& source) {
   count = TRY(FitToSpace(*contents, offset, count));
   const bool grows = offset + count > old_size;
   if (grows) TRY(contents->Resize(offset + count));
-  SourceVisitor visitor(source);
-  auto written = contents->ForEachPiece(offset, count, hal::Access::kWrite, visitor);
+  auto written = WriteObject(*contents, offset, count, source);
   const size_t done = written.ok() ? written.value() : 0;
   if (grows) {
     const uint64_t end = std::max(old_size, done > 0 ? offset + done : 0);

@@ -24,15 +24,8 @@ SocketAddress Address(std::string_view name) {
   return address;
 }
 
-struct UnixTest : ::testing::Test {
-  UnixTest() {
-    auto file_system = MountRamfs("", "").value();
-    auto root = Dentry::CreateRoot(file_system->Root()).value();
-    auto mount = Mount::Create(file_system, root, MountFlags::kNone, "none").value();
-    mounts = MountNamespace::Create(mount).value();
-    credentials = MakeRef<Credentials>().value();
-    credentials->cap_effective = ~0ull;
-    walk.emplace(WalkContext{*credentials, *mounts, mounts->root(), mounts->root()});
+struct UnixTest : ::testing::Test, testing::Tree {
+  UnixTest() : Tree(MountRamfs("", "").value()) {
     caller.emplace(SocketCaller{*walk, {42, 0, 0}, 022});
   }
   RefPtr<Socket> Make(int type) {
@@ -64,9 +57,6 @@ struct UnixTest : ::testing::Test {
     return {buffer,          std::move(message.files), message.out_flags, message.full_size,
             message.address, message.credentials};
   }
-  RefPtr<MountNamespace> mounts;
-  RefPtr<Credentials> credentials;
-  std::optional<WalkContext> walk;
   std::optional<SocketCaller> caller;
 };
 
