@@ -1,6 +1,8 @@
 #pragma once
 #include <cstdint>
 
+#include "base/result.h"
+
 // What happens when frames run short. Page caches shrink: pages that are as their source has them
 // can be read again. If that is not enough, the personality is asked to end somebody.
 namespace zrun {
@@ -25,5 +27,13 @@ void SetMemoryKiller(void (*killer)());
 // has failed. Comes back when there is more, or after a while: false if there is not. The caller
 // holds no lock of a VM object or after it.
 bool AwaitMemory();
+
+// What |attempt| gives, a Result; tries again if it was short of memory and some has come free.
+template <typename Attempt>
+auto WithMemory(Attempt attempt) -> decltype(attempt()) {
+  auto result = attempt();
+  if (!result.ok() && result.error() == Errno::kENOMEM && AwaitMemory()) return attempt();
+  return result;
+}
 
 }  // namespace zrun

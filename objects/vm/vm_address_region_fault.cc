@@ -26,19 +26,13 @@ bool Grants(Access granted, Access wanted) {
 }  // namespace
 
 Result<void> VmAddressRegion::HandleFault(vaddr_t address, Access access) {
-  bool waited = false;
   for (;;) {
-    Result<void> handled;
     RefPtr<VmObject> to_fill;
     uint64_t fill_offset = 0;
-    {
+    const Result<void> handled = WithMemory([&] {
       MutexLock lock(lock_);
-      handled = FaultLocked(address, access, to_fill, fill_offset);
-    }
-    if (!handled.ok() && handled.error() == Errno::kENOMEM && !waited) {
-      waited = true;
-      if (AwaitMemory()) continue;
-    }
+      return FaultLocked(address, access, to_fill, fill_offset);
+    });
     if (handled.ok() || handled.error() != Errno::kEAGAIN) return handled;
     TRY(to_fill->FillPages(fill_offset, 1));
   }

@@ -154,54 +154,41 @@ void VmObject::Unpin() {
   FreeRuns(runs, shared);
 }
 
+Result<std::span<std::byte>> VmObject::TakePiece(uint64_t begin, uint64_t size, bool writes) {
+  MutexLock lock(lock_);
+  const uint64_t limit = this->size();
+  if (begin >= limit) return std::span<std::byte>();
+  if (source_ && !present_.Contains(RoundDown(begin))) return Errno::kEAGAIN;
+  uint64_t end = std::min(limit, begin + size);
+  if (source_) end = std::min(end, RoundDown(begin) + kPageSize);
+  if (writes && !physical_) TRY(PrepareWrite(RoundDown(begin), RoundUp(end)));
+  return PinPiece(begin, end);
+}
+
+Result<size_t> VmObject::VisitPiece(uint64_t begin, uint64_t size, bool writes,
+                                    PieceVisitor& visitor, bool& more) {
+  if (source_) TRY(FillPages(begin, 1));
+  const auto piece = WithMemory([&] { return TakePiece(begin, size, writes); });
+  if (!piece.ok() && piece.error() == Errno::kEAGAIN) return size_t{0};  // its page has gone again
+  const std::span<std::byte> bytes = TRY(piece);
+  more = false;
+  if (bytes.empty()) return size_t{0};
+  auto visited = visitor.Visit(bytes);
+  Unpin();
+  more = visited.ok() && visited.value() == bytes.size();
+  return visited;
+}
+
 Result<size_t> VmObject::ForEachPiece(uint64_t offset, uint64_t size, Access access,
                                       PieceVisitor& visitor) {
   constexpr uint64_t kStep = 4 << 20;  // commits so much at once
   const bool writes = HasAny(access, Access::kWrite);
   uint64_t done = 0;
-  bool waited = false;
-  while (done < size) {
-    const uint64_t begin = offset + done;
-    bool is_short = false;
-    std::span<std::byte> piece;
-    if (source_) {
-      auto filled = FillPages(begin, 1);
-      if (!filled.ok()) {
-        if (done > 0) break;
-        return filled.error();
-      }
-    }
-    {
-      MutexLock lock(lock_);
-      const uint64_t limit = this->size();
-      if (begin >= limit) break;
-      if (source_ && !present_.Contains(RoundDown(begin))) continue;  // gone again
-      uint64_t end = std::min({limit, begin + std::min(size - done, kStep)});
-      if (source_) end = std::min(end, RoundDown(begin) + kPageSize);
-      if (writes && !physical_) {
-        auto prepared = PrepareWrite(RoundDown(begin), RoundUp(end));
-        is_short = !prepared.ok() && prepared.error() == Errno::kENOMEM && !waited;
-        if (!prepared.ok() && !is_short) {
-          if (done > 0) break;
-          return prepared.error();
-        }
-      }
-      if (!is_short) piece = PinPiece(begin, end);
-    }
-    if (is_short) {
-      waited = true;
-      static_cast<void>(AwaitMemory());
-      continue;
-    }
-    waited = false;
-    auto visited = visitor.Visit(piece);
-    Unpin();
-    if (!visited.ok()) {
-      if (done > 0) break;
-      return visited.error();
-    }
+  for (bool more = true; more && done < size;) {
+    auto visited =
+        VisitPiece(offset + done, std::min(size - done, kStep), writes, visitor, more);
+    if (!visited.ok()) return done > 0 ? size_t(done) : std::move(visited);
     done += visited.value();
-    if (visited.value() < piece.size()) break;
   }
   return size_t(done);
 }

@@ -130,6 +130,12 @@ class VmObject final : public KernelObject, public ListNode<PageCacheTag> {
   void ChooseCluster(uint64_t offset, Fill& fill) REQUIRES(lock_);
   std::span<const hal::PhysRange> FramesOf(uint64_t begin, uint64_t end, PageFrames& frames)
       REQUIRES(lock_);
+  // For ForEachPiece(). A piece of what begins at |begin|, pinned; empty at the object's end;
+  // EAGAIN if a page that was filled has gone again. |more|: whether others can follow.
+  Result<std::span<std::byte>> TakePiece(uint64_t begin, uint64_t size, bool writes)
+      EXCLUDES(lock_);
+  Result<size_t> VisitPiece(uint64_t begin, uint64_t size, bool writes, PieceVisitor& visitor,
+                            bool& more) EXCLUDES(lock_);
   std::span<std::byte> PinPiece(uint64_t begin, uint64_t end) REQUIRES(lock_);
   void Unpin() EXCLUDES(lock_);
   // Frees what was cut, now or when nothing is pinned any more.

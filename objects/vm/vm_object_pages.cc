@@ -208,9 +208,7 @@ Result<void> VmObject::FillPages(uint64_t offset, uint64_t size) {
   if (offset >= limit) return {};
   const uint64_t end = offset + std::min(size, limit - offset);
   for (uint64_t at = RoundDown(offset); at < end; at += kPageSize) {
-    auto filled = FillPage(at);
-    if (!filled.ok() && filled.error() == Errno::kENOMEM && AwaitMemory()) filled = FillPage(at);
-    TRY(filled);
+    TRY(WithMemory([&] { return FillPage(at); }));
   }
   return {};
 }
