@@ -5,6 +5,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
+
 #include "images/recipe.h"
 #include "images/test_support.h"
 
@@ -45,7 +47,23 @@ TEST_F(CacheTest, PacksOnce) {
   fs::copy_file(layer, scratch_ / "copy.tar");
   EXPECT_EQ(cache_.Pack({scratch_ / "copy.tar"}, Counting()).path, first);
   EXPECT_EQ(packs_, 0);
-  EXPECT_EQ(Count("index"), 1u) << "a file that was just written is not trusted by its times";
+}
+
+TEST_F(CacheTest, AFileJustWrittenIsNotTrustedByItsTimes) {
+  fs::path layer = scratch_ / "x.tar";
+  bool was_in_time = false;
+  for (int i = 0; i < 100 && !was_in_time; ++i) {
+    const size_t before = Count("index");
+    const auto began = std::chrono::steady_clock::now();
+    TarBuilder().Directory("d").File("d/f", std::to_string(i)).Save(layer);
+    cache_.Pack({layer});
+    // A busy machine lets the file get old meanwhile.
+    was_in_time = std::chrono::steady_clock::now() - began < std::chrono::milliseconds(30);
+    if (was_in_time) {
+      EXPECT_EQ(Count("index"), before);
+    }
+  }
+  if (!was_in_time) GTEST_SKIP() << "this machine is too slow";
 }
 
 TEST_F(CacheTest, SeesChanges) {

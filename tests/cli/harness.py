@@ -317,7 +317,7 @@ class Context:
                 if stream:
                     stream.close()
         problems = []
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + PATIENCE / 2
         while (left := self.children()) and time.monotonic() < deadline:
             time.sleep(0.02)
         for pid in left:

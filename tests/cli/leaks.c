@@ -14,9 +14,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static long FreeMemory(void) {
+static long ReadFreeMemory(void) {
   char text[4096];
-  usleep(200000);  // the last process may still be on its way out
   int fd = open("/proc/meminfo", O_RDONLY);
   ssize_t size = read(fd, text, sizeof text - 1);
   close(fd);
@@ -24,6 +23,19 @@ static long FreeMemory(void) {
   const char* line = strstr(text, "MemFree:");
   if (!line) exit(1);
   return atol(line + 8);
+}
+
+// When no more comes back: the last process may still be on its way out.
+static long FreeMemory(void) {
+  long most = ReadFreeMemory();
+  for (int same = 0; same < 5; same++) {
+    usleep(100000);
+    const long now = ReadFreeMemory();
+    if (now <= most) continue;
+    most = now;
+    same = 0;
+  }
+  return most;
 }
 
 static void Spawn(int count) {

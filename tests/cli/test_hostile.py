@@ -33,7 +33,7 @@ def has_keys(z):
 
 def attack(z, *arguments, also=()):
     """Whatever happens: it ends by a signal of its own or with its container, it says nothing of success."""
-    result = z.run("./hostile", *arguments, patience=30)
+    result = z.run("./hostile", *arguments)
     z.check(b"survived" not in result.out, f"{arguments}: it survived")
     z.check(result.status == 125 or 128 < result.status < 160 or result.status in also,
             f"{arguments}: status {result.status}, {result.errors!r}")

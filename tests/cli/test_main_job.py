@@ -105,7 +105,8 @@ def main_4_background_wait_trap_kill(z):
     z.ok(z.shell("sleep 0.3 & a=$!; (exit 4) & b=$!; wait $b; echo $?; wait $a; echo $?; wait; echo $?"), "4\n0\n0\n")
     result = z.shell("trap 'echo usr1' USR1; trap 'echo bye' EXIT; kill -USR1 $$; sleep 1000 & kill $!; wait $!; echo $?")
     z.equal((result.status, result.text), (0, "usr1\n143\nbye\n"))  # some shells say "Terminated" too
-    z.ok(z.shell("sh -c 'kill -STOP $$; echo resumed' & sleep 0.3; kill -CONT $!; wait $!; echo $?"), "resumed\n0\n")
+    z.ok(z.shell("sh -c 'kill -STOP $$; echo resumed' & until grep -q 'State:.T' /proc/$!/status; do sleep 0.1; done; "
+                 "kill -CONT $!; wait $!; echo $?"), "resumed\n0\n")
     z.ok(z.shell("for s in 1 2 6 9 11 13 15; do sh -c \"kill -$s \\$\\$\"; echo $?; done 2>/dev/null"),
          "129\n130\n134\n137\n139\n141\n143\n")
 

@@ -194,12 +194,13 @@ def riscv64_stride(z):
 @test
 def riscv64_without_sv48_and_sstc(z):
     script = "cat /proc/cpuinfo; i=0; while [ $i -lt 100 ]; do /bin/true; i=$((i+1)); done; sleep 0.3; date +%s"
+    before = time.time()
     how = on(z, "--kernel-option", "paging=sv39", "--qemu-option=-cpu", "--qemu-option=rv64,sstc=off", cpus=3)
     result = z.shell(script, **how)
     z.ok(result)
     z.equal(result.text.count("mmu\t\t: sv39\n"), 3)
     z.check("sstc" not in result.text, "sstc is there")
-    z.check(abs(int(result.text.splitlines()[-1]) - time.time()) < 60, "the time of day")
+    z.check(before - 2 < int(result.text.splitlines()[-1]) < time.time() + 2, "the time of day")
     stress(z, 6, *how["options"][4:])
 
 
@@ -242,8 +243,10 @@ def riscv64_debugger(z):
     line = process.stderr.readline().decode()
     port = re.search(r"localhost:(\d+)", line)
     z.check(port, line)
-    commands = ["set pagination off", f"target remote localhost:{port.group(1)}", "hbreak KernelMain", "continue",
-                "backtrace", "info threads", "print sizeof(zrun::hal::Thread) > 0", "delete", "detach"]
+    # gdb gives up after two seconds; the machine may stand still for longer.
+    commands = ["set pagination off", "set remotetimeout 60", "set tcp connect-timeout 60",
+                f"target remote localhost:{port.group(1)}", "hbreak KernelMain", "continue", "backtrace", "info threads",
+                "print sizeof(zrun::hal::Thread) > 0", "delete", "detach"]
     words = [word for command in commands for word in ("-ex", command)]
     kernel = pathlib.Path(z.zrun).parent / "zkernel-riscv64"
     gdb = subprocess.run(["gdb-multiarch", "-nx", "-batch", *words, kernel], capture_output=True, text=True,

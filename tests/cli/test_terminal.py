@@ -58,6 +58,7 @@ def stop_and_continue(t):
     t.expect(PROMPT)
     t.line("jobs")
     t.expect(r"Stopped +sh -c .*sleep 2")
+    t.expect(PROMPT)
     t.line("fg")
     t.expect(PROMPT)
     t.line("jobs; echo none-left")
@@ -273,8 +274,8 @@ def terminal_vanishes(z):
     t = shell(z)
     foreground(t, "sleep 1000")
     t.hang_up()
-    z.until(lambda: t.process.poll() is not None, "zrun ends when its terminal is gone", 20)
-    z.until(lambda: not z.children(), "the container ends when its terminal is gone", 10)
+    z.until(lambda: t.process.poll() is not None, "zrun ends when its terminal is gone")
+    z.until(lambda: not z.children(), "the container ends when its terminal is gone")
 
 
 @test
@@ -283,7 +284,7 @@ def terminal_killed_supervisor(z):
     t.expect("ready")
     t.process.kill()
     t.process.wait()
-    z.until(lambda: not z.children(), "the container outlives its zrun", 10)
+    z.until(lambda: not z.children(), "the container outlives its zrun")
 
 
 @test

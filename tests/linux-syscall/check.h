@@ -143,33 +143,60 @@ static inline int64_t NowMs(void) {
   return now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-// Waits (a bounded while) for a condition that another task is about to make true; yields whether
-// it came.
+// Waits for a condition that another task is about to make true; yields whether it came. The end
+// is for those that never do: on a busy machine a task may stand still for seconds.
 #define EVENTUALLY(condition)                                                     \
   ({                                                                              \
-    int64_t eventually_end_ = NowMs() + 5000;                                     \
+    int64_t eventually_end_ = NowMs() + 20000;                                    \
     bool eventually_met_;                                                         \
     while (!(eventually_met_ = (condition)) && NowMs() < eventually_end_) Nap(2); \
     eventually_met_;                                                              \
   })
 
+// The state letter of a process or thread; 0 when there is none of that number.
+static inline char TaskState(pid_t tid) {
+  char path[64], text[512];
+  snprintf(path, sizeof path, "/proc/%d/stat", (int)tid);
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return 0;
+  ssize_t n = read(fd, text, sizeof text - 1);
+  close(fd);
+  if (n <= 0) return 0;
+  text[n] = 0;
+  char* end = strrchr(text, ')');
+  return end && end[1] == ' ' ? end[2] : 0;
+}
+
+// The task must come into this state: 'T' stopped, 'Z' zombie, 'S' asleep (for calls that must be
+// seen blocked).
+#define AWAIT_STATE(tid, state)                                                    \
+  do {                                                                             \
+    if (!EVENTUALLY(TaskState(tid) == (state)))                                    \
+      FAIL("task %d is in state %c, not %c", (int)(tid), TaskState(tid), (state)); \
+  } while (0)
+
 // Gives a task time to fall asleep in a blocking call. Only makes the interesting interleaving
 // likely: a test must pass for the other one too.
 static inline void LetBlock(pid_t task) {
-  char path[64], line[512];
-  snprintf(path, sizeof path, "/proc/%d/stat", (int)task);
   for (int i = 0; i < 100; i++) {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) break;
-    ssize_t n = read(fd, line, sizeof line - 1);
-    close(fd);
-    if (n <= 0) break;
-    line[n] = 0;
-    char* end = strrchr(line, ')');
-    if (end && end[1] == ' ' && end[2] == 'S') return;
+    const char state = TaskState(task);
+    if (state == 'S') return;
+    if (state == 0) break;
     Nap(2);
   }
   Nap(10);
+}
+
+// Whatever is changed from now on gets a later time than what was changed before. The clock of file
+// times goes on in steps, which a busy machine may be late with.
+static inline void AwaitNextFileTime(void) {
+  struct timespec before, now;
+  clock_gettime(CLOCK_REALTIME_COARSE, &before);
+  Nap(15);
+  do {
+    Nap(1);
+    clock_gettime(CLOCK_REALTIME_COARSE, &now);
+  } while (now.tv_sec == before.tv_sec && now.tv_nsec == before.tv_nsec);
 }
 
 // ---- a private directory ----

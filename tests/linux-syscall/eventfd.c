@@ -10,6 +10,32 @@ static short Ready(int fd) {
   return one.revents;
 }
 
+// A value that does not fit sleeps, though a smaller one would fit (and goes first). Whether it
+// used no processor meanwhile.
+static bool Sleeps(int blocking) {
+  uint64_t value = UINT64_MAX - 5, got;
+  CHECK_EQ(write(blocking, &value, 8), 8);
+  pid_t pid = Fork();
+  if (pid == 0) {
+    value = 10;
+    CHECK_EQ(write(blocking, &value, 8), 8);
+    struct timespec used;
+    CHECK_OK(clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used));
+    _exit(used.tv_sec == 0 && used.tv_nsec < 100000000 ? 0 : 2);
+  }
+  LetBlock(pid);
+  value = 2;
+  CHECK_EQ(write(blocking, &value, 8), 8);
+  Nap(200);
+  CHECK_EQ(read(blocking, &got, 8), 8);
+  CHECK_EQ(got, UINT64_MAX - 3);
+  int status = WAIT_STATUS(pid);
+  CHECK(WIFEXITED(status) && WEXITSTATUS(status) % 2 == 0);
+  CHECK_EQ(read(blocking, &got, 8), 8);
+  CHECK_EQ(got, 10);
+  return status == 0;
+}
+
 int main(void) {
   uint64_t value = 5, got;
   int fd = (int)CHECK_OK(eventfd(3, EFD_NONBLOCK | EFD_CLOEXEC));
@@ -68,26 +94,9 @@ int main(void) {
   CHECK_EQ(read(blocking, &got, 8), 8);
   CHECK_EQ(got, 1);
 
-  // A value that does not fit sleeps, though a smaller one would fit (and goes first).
-  value = UINT64_MAX - 5;
-  CHECK_EQ(write(blocking, &value, 8), 8);
-  pid = Fork();
-  if (pid == 0) {
-    value = 10;
-    CHECK_EQ(write(blocking, &value, 8), 8);
-    struct timespec used;
-    CHECK_OK(clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used));
-    CHECK(used.tv_sec == 0 && used.tv_nsec < 100000000);
-    _exit(0);
-  }
-  LetBlock(pid);
-  value = 2;
-  CHECK_EQ(write(blocking, &value, 8), 8);
-  Nap(200);
-  CHECK_EQ(read(blocking, &got, 8), 8);
-  CHECK_EQ(got, UINT64_MAX - 3);
-  WAIT_EXIT(pid, 0);
-  CHECK_EQ(read(blocking, &got, 8), 8);
-  CHECK_EQ(got, 10);
+  // One of a few times will do: an emulated processor is charged for its host.
+  bool sleeps = false;
+  for (int i = 0; i < 5 && !sleeps; i++) sleeps = Sleeps(blocking);
+  CHECK(sleeps);
   return 0;
 }

@@ -4,11 +4,10 @@
 #include "proc.h"
 
 static uint32_t from, to;
-static atomic_int awake, started;
+static atomic_int awake;
 
 static void* Wait(void* arg) {
   uint32_t* word = arg;
-  started++;
   CHECK_OK(Futex(word, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0));
   awake++;
   return NULL;
@@ -18,19 +17,17 @@ static long Requeue(int op, int wake, int move, uint32_t value) {
   return Futex(&from, op, (uint32_t)wake, (void*)(intptr_t)move, &to, value);
 }
 
+// They are surely asleep when moving them to where they are has counted all.
 static void StartWaiters(pthread_t* threads, int count, uint32_t* word) {
-  started = awake = 0;
   for (int i = 0; i < count; i++) threads[i] = StartThread(Wait, word);
-  while (started < count) sched_yield();
-  Nap(20);
+  CHECK(
+      EVENTUALLY(Futex(word, FUTEX_CMP_REQUEUE_PRIVATE, 0, (void*)(intptr_t)10, word, 0) == count));
 }
 
 int main(void) {
   pthread_t threads[5];
-  // All five are surely asleep when moving them to themselves has counted five.
   StartWaiters(threads, 5, &from);
   CHECK_ERR(Requeue(FUTEX_CMP_REQUEUE_PRIVATE, 1, 2, 77), EAGAIN);
-  CHECK(EVENTUALLY(Futex(&from, FUTEX_CMP_REQUEUE_PRIVATE, 0, (void*)(intptr_t)10, &from, 0) == 5));
   CHECK_EQ(Requeue(FUTEX_CMP_REQUEUE_PRIVATE, 1, 2, 0), 3);  // woken plus moved
   CHECK(EVENTUALLY(awake == 1));
   CHECK_EQ(Futex(&to, FUTEX_WAKE_PRIVATE, 10, NULL, NULL, 0), 2);
@@ -73,11 +70,9 @@ int main(void) {
             EFAULT);
 
   to = 0;
+  awake = 0;
   StartWaiters(threads, 2, &from);
-  started = 0;
-  threads[2] = StartThread(Wait, &to);
-  while (started < 1) sched_yield();
-  CHECK(EVENTUALLY(Futex(&to, FUTEX_CMP_REQUEUE_PRIVATE, 0, (void*)(intptr_t)10, &to, 0) == 1));
+  StartWaiters(threads + 2, 1, &to);
   // The comparison fails: only the first word's waiters wake.
   CHECK_EQ(Futex(&from, FUTEX_WAKE_OP_PRIVATE, 1, (void*)5, &to,
                  FUTEX_OP(FUTEX_OP_SET, 1, FUTEX_OP_CMP_GT, 0)),

@@ -8,10 +8,10 @@ static int64_t Cpu(int who) {
   return Us(usage.ru_utime) + Us(usage.ru_stime);
 }
 
-static void* Idle(void* arg) {
-  CHECK(Cpu(RUSAGE_THREAD) < 40000);
+static void* Idle(void* used) {
+  *(int64_t*)used = Cpu(RUSAGE_THREAD);
   CHECK(Cpu(RUSAGE_SELF) >= 40000);
-  return arg;
+  return used;
 }
 
 // In a child: the peak of what ran before exec counts as the program's own.
@@ -39,7 +39,15 @@ int main(void) {
   int64_t thread = Cpu(RUSAGE_THREAD), all = Cpu(RUSAGE_SELF);
   CHECK(thread >= 40000);
   CHECK(all >= thread);
-  JoinThread(StartThread(Idle, NULL));
+  // A new thread has used hardly any. The least of a few: an emulated processor is charged for its
+  // host.
+  int64_t least = INT64_MAX;
+  for (int i = 0; i < 5; i++) {
+    int64_t used;
+    JoinThread(StartThread(Idle, &used));
+    if (used < least) least = used;
+  }
+  CHECK(least < 40000);
   CHECK_EQ(Cpu(RUSAGE_CHILDREN), 0);
   IN_CHILD(Memory());
 

@@ -1,4 +1,6 @@
 // Writing without readers: SIGPIPE and EPIPE; interruption of blocked reads and writes.
+#include <sys/ioctl.h>
+
 #include "check.h"
 
 static volatile sig_atomic_t signals;
@@ -34,8 +36,9 @@ int main(void) {
     _exit(0);
   }
   close(ends[1]);
+  int filled;
+  CHECK(EVENTUALLY(ioctl(ends[0], FIONREAD, &filled) == 0 && filled == room));
   LetBlock(pid);
-  Nap(20);
   close(ends[0]);
   int status = WAIT_STATUS(pid);
   CHECK(WIFEXITED(status));

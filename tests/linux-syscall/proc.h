@@ -45,28 +45,6 @@ static inline int64_t NowNs(clockid_t clock) {
   return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-// The state letter of a process or thread; 0 when there is none of that number.
-static inline char TaskState(pid_t tid) {
-  char path[64], text[512];
-  snprintf(path, sizeof path, "/proc/%d/stat", (int)tid);
-  int fd = open(path, O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return 0;
-  ssize_t n = read(fd, text, sizeof text - 1);
-  close(fd);
-  if (n <= 0) return 0;
-  text[n] = 0;
-  char* end = strrchr(text, ')');
-  return end && end[1] == ' ' ? end[2] : 0;
-}
-
-// The task must come into this state: 'T' stopped, 'Z' zombie, 'S' asleep (for calls that must be
-// seen blocked).
-#define AWAIT_STATE(tid, state)                                                    \
-  do {                                                                             \
-    if (!EVENTUALLY(TaskState(tid) == (state)))                                    \
-      FAIL("task %d is in state %c, not %c", (int)(tid), TaskState(tid), (state)); \
-  } while (0)
-
 static inline void HandleInfo(int number, void (*handler)(int, siginfo_t*, void*), int flags) {
   struct sigaction action = {.sa_sigaction = handler, .sa_flags = flags | SA_SIGINFO};
   CHECK_OK(sigaction(number, &action, NULL));

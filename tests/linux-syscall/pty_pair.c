@@ -7,6 +7,12 @@
 
 #include "check.h"
 
+// What is written arrives piece by piece.
+static void AwaitInput(int fd, int size) {
+  int ready;
+  CHECK(EVENTUALLY(ioctl(fd, FIONREAD, &ready) == 0 && ready == size));
+}
+
 int main(void) {
   int master = (int)CHECK_OK(posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC));
   int locked = -1, number = -1;
@@ -31,22 +37,23 @@ int main(void) {
 
   char text[64];
   CHECK_EQ(write(slave, "out\n", 4), 4);
+  AwaitInput(master, 5);
   CHECK_EQ(read(master, text, sizeof text), 5);  // ONLCR
   CHECK_MEM(text, "out\r\n", 5);
   CHECK_EQ(write(master, "in\r", 3), 3);
   CHECK_EQ(read(slave, text, sizeof text), 3);  // ICRNL
   CHECK_MEM(text, "in\n", 3);
+  AwaitInput(master, 4);
   CHECK_EQ(read(master, text, sizeof text), 4);  // the echo
   CHECK_MEM(text, "in\r\n", 4);
 
-  int flag;
   CHECK_OK(fcntl(master, F_SETFL, O_RDWR | O_NONBLOCK));
   CHECK_ERR(read(master, text, 1), EAGAIN);
   struct pollfd polled = {master, POLLIN | POLLOUT, 0};
   CHECK_EQ(poll(&polled, 1, 0), 1);
   CHECK_EQ(polled.revents, POLLOUT);
   CHECK_EQ(write(slave, "xyz", 3), 3);
-  CHECK(EVENTUALLY(ioctl(master, FIONREAD, &flag) == 0 && flag == 3));
+  AwaitInput(master, 3);
   CHECK_ERR(lseek(slave, 0, SEEK_CUR), ESPIPE);
 
   // The last slave closes: the master reads what is left, then EIO, until somebody opens it again.

@@ -16,6 +16,12 @@ static void Set(int least, int time) {
   CHECK_OK(tcsetattr(slave, TCSANOW, &termios));
 }
 
+// What is written arrives piece by piece.
+static void AwaitInput(int fd, int size) {
+  int ready;
+  CHECK(EVENTUALLY(ioctl(fd, FIONREAD, &ready) == 0 && ready == size));
+}
+
 int main(void) {
   master = (int)CHECK_OK(posix_openpt(O_RDWR | O_NOCTTY));
   CHECK_OK(unlockpt(master));
@@ -39,6 +45,7 @@ int main(void) {
   CHECK_EQ(read(slave, text, sizeof text), sizeof kKeys - 1);
   CHECK_MEM(text, kKeys, sizeof kKeys - 1);
   CHECK_EQ(write(slave, "a\nb", 3), 3);
+  AwaitInput(master, 3);
   CHECK_EQ(read(master, text, sizeof text), 3);
   CHECK_MEM(text, "a\nb", 3);
 
@@ -55,6 +62,7 @@ int main(void) {
   CHECK_EQ(read(slave, text, 10), 0);
   CHECK(NowMs() - start >= 90);
   CHECK_EQ(write(master, "q", 1), 1);
+  CHECK_EQ(poll(&polled, 1, -1), 1);  // it may take longer than that to come through
   CHECK_EQ(read(slave, text, 10), 1);
   // MIN 3, TIME 0: at least three.
   Set(3, 0);
@@ -105,6 +113,7 @@ int main(void) {
   termios.c_oflag = OPOST | OCRNL;
   CHECK_OK(tcsetattr(slave, TCSANOW, &termios));
   CHECK_EQ(write(slave, "a\rb", 3), 3);
+  AwaitInput(master, 3);
   CHECK_EQ(read(master, text, 10), 3);
   CHECK_MEM(text, "a\nb", 3);
   return 0;

@@ -110,12 +110,12 @@ def main():
     parser.add_argument("--zrun-arg", action="append", default=[], help="one more option for zrun run; may be repeated")
     parser.add_argument("--nobody", action="store_true", help="run as user 65534 instead of the caller (root)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--timeout", type=float, help="seconds for each program (20; in a machine 60)")
+    parser.add_argument("--timeout", type=float, help="seconds for each program (60)")
     parser.add_argument("-v", "--verbose", action="store_true", help="a line for each program, with its time")
     parser.add_argument("names", nargs="*", help="programs to run; all when none is named")
     options = parser.parse_args()
     options.dir = options.dir.resolve()
-    options.timeout = options.timeout or (60 if options.mode == "riscv64" else 20)
+    options.timeout = options.timeout or 60
     if options.mode == "riscv64" and (options.nobody or options.zrun_arg):
         parser.error("--mode riscv64 takes neither --nobody nor --zrun-arg")
     if options.mode != "native":

@@ -83,7 +83,8 @@ int main(void) {
     pids[i] = Fork();
     if (pids[i] == 0) _exit(i);
   }
-  for (int i = 0; i < 5; i++) AWAIT_STATE(pids[i], 'Z');
+  for (int i = 0; i < 5; i++)  // when they can be waited for, their signals have been sent
+    CHECK_OK(waitid(P_PID, (id_t)pids[i], &info, WEXITED | WNOWAIT));
   Mask(SIG_UNBLOCK, SIGCHLD);
   CHECK_EQ(count, 1);
   for (int i = 0; i < 5; i++) WAIT_EXIT(pids[i], i);

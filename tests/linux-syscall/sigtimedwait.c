@@ -48,10 +48,11 @@ int main(void) {
   Handle(SIGALRM, Note, SA_RESTART);
   pid = Fork();
   if (pid == 0) {
-    do {
+    while (getppid() == parent) {  // again and again: it may not have been waiting yet
       LetBlock(parent);
       kill(parent, SIGALRM);
-    } while (getppid() == parent && TaskState(parent) == 'S');
+      Nap(1);
+    }
     _exit(0);
   }
   CHECK_ERR(sigtimedwait(&set, &info, &longer), EINTR);

@@ -115,16 +115,23 @@ static void Waiting(void) {
   WAIT_EXIT(pid, 0);
   CHECK_EQ(Receive(100, 0, 0), 60);
 
+  int told[2];
+  char c;
+  CHECK_OK(pipe(told));
   pid = Fork();
   if (pid == 0) {
     Handle(SIGUSR1, OnSignal, SA_RESTART);
+    CHECK_EQ(write(told[1], "r", 1), 1);
     CHECK_ERR(Receive(100, 0, 0), EINTR);
     _exit(0);
   }
-  AWAIT_STATE(pid, 'S');
-  Nap(10);
-  CHECK_OK(kill(pid, SIGUSR1));
-  WAIT_EXIT(pid, 0);
+  CHECK_EQ(read(told[0], &c, 1), 1);
+  int status;
+  while (waitpid(pid, &status, WNOHANG) == 0) {  // again: it may not have been waiting yet
+    CHECK_OK(kill(pid, SIGUSR1));
+    Nap(2);
+  }
+  CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
 int main(void) {
@@ -145,7 +152,6 @@ int main(void) {
     CHECK_ERR(Receive(100, 0, 0), EIDRM);
     _exit(0);
   }
-  LetBlock(pid);
   AWAIT_STATE(pid, 'S');
   CHECK_OK(msgctl(id, IPC_RMID, NULL));
   WAIT_EXIT(pid, 0);

@@ -44,8 +44,7 @@ int main(void) {
   CHECK_OK(pipe(ends));
   pthread_t reader = Start(Reader);
   while (reader_id == 0) Nap(1);
-  LetBlock(reader_id);
-  Nap(10);
+  AWAIT_STATE(reader_id, 'S');
   int closed = ends[0];
   CHECK_OK(close(closed));
   CHECK_EQ(write(ends[1], "x", 1), 1);

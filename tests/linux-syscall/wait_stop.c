@@ -43,10 +43,12 @@ int main(void) {
   pid = Fork();
   if (pid == 0) {
     Handle(SIGCONT, OnCont, SA_RESTART);
+    counters[3] = 1;
     char byte;
     CHECK_EQ(read(ends[0], &byte, 1), 1);
     _exit(continued == SIGCONT ? 0 : 1);
   }
+  CHECK(EVENTUALLY(counters[3]));
   LetBlock(pid);
   CHECK_OK(kill(pid, SIGSTOP));
   CHECK_EQ(waitpid(pid, &status, WUNTRACED), pid);
