@@ -127,6 +127,8 @@ Result<void> LaunchThread(Thread& thread, bool process) {
   thread.host_pid = CurrentThread().host_pid;
   const int64_t tid = HostClone(flags, &thread, &thread.host_tid, nullptr);
   if (tid < 0) return HostError(tid);
+  // It says so itself when it runs; until then others may ask for its processor time already.
+  if (process) thread.host_pid = thread.host_tid;
   return {};
 }
 
