@@ -144,7 +144,8 @@ void Conform(ConformanceArguments& arguments) {
   setup.image = image.path.string();
   Expectations expectations;
   if (!arguments.expect.empty()) expectations = ParseExpectations(ReadFile(arguments.expect));
-  ConformanceReport report("conformance of " + setup.tree.string() + " in " + arguments.image,
+  ConformanceReport report("conformance of " + setup.tree.string() + " in " + arguments.image +
+                               " on " + arguments.platform,
                            std::move(expectations));
   RunAll(arguments, programs, report);
   report.Finish(arguments.match.empty() && arguments.names.empty());
@@ -179,7 +180,9 @@ void AddConformanceCommand(CLI::App& app) {
   command->add_option("--image", arguments->image, "The image to run them in")->required();
   command->add_option("-j,--jobs", arguments->jobs, "Containers, or machines, at once")
       ->check(CLI::Range(1u, 1024u));
-  command->add_option("--timeout", arguments->setup.timeout, "Seconds for each program")
+  command
+      ->add_option("--timeout", arguments->setup.timeout,
+                   "Seconds for each program (60); what starts a machine does not count")
       ->check(CLI::Range(0.1, 86400.0));
   command->add_option("--expect", arguments->expect, "List of known failures");
   command->add_option("--match", arguments->match, "Only programs whose name contains this");

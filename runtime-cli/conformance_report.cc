@@ -11,6 +11,8 @@
 namespace zrun {
 namespace {
 
+constexpr double kSlowSeconds = 10;  // programs that pass are told of from here on
+
 std::string Folder(const std::string& name) {
   const size_t slash = name.rfind('/');
   return slash == std::string::npos ? "." : name.substr(0, slash);
@@ -19,6 +21,12 @@ std::string Folder(const std::string& name) {
 std::string Seconds(double seconds) {
   char text[32];
   std::snprintf(text, sizeof text, "%.3f", seconds);
+  return text;
+}
+
+std::string Rounded(double seconds) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.0f s", seconds);
   return text;
 }
 
@@ -139,7 +147,7 @@ const char* VerdictName(Verdict verdict) {
 }
 
 std::string Explain(const ConformanceResult& result) {
-  if (result.timed_out) return "timed out";
+  if (result.timed_out) return "timed out after " + Rounded(result.seconds);
   if (result.status > 128 && result.status <= 192)
     return "signal " + std::to_string(result.status - 128);
   return "exit status " + std::to_string(result.status);
@@ -214,7 +222,11 @@ std::string ConformanceReport::Text() const {
   }
   out += '\n';
   for (const ConformanceResult& result : results_) {
-    if (result.verdict == Verdict::kPassed) continue;
+    if (result.verdict == Verdict::kPassed) {
+      if (result.seconds >= kSlowSeconds)
+        out += "slow  " + result.name + ": " + Rounded(result.seconds) + '\n';
+      continue;
+    }
     out += std::string(VerdictName(result.verdict)) + "  " + result.name;
     if (result.verdict == Verdict::kSurprise) {
       out += ": take it out of the list of known failures";

@@ -65,7 +65,7 @@ class ConformanceReport {
 };
 
 const char* VerdictName(Verdict verdict);
-// "exit status 1", "signal 11", "timed out"
+// "exit status 1", "signal 11", "timed out after 60 s"
 std::string Explain(const ConformanceResult& result);
 
 // The programs of a tree, relative to it and sorted: files named *.exe, or every executable ELF

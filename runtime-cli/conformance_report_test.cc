@@ -81,7 +81,8 @@ TEST(Conformance, Explains) {
   EXPECT_EQ(Explain(Ended("x", 255)), "exit status 255");
   ConformanceResult late = Ended("x", 143);
   late.timed_out = true;
-  EXPECT_EQ(Explain(late), "timed out");
+  late.seconds = 60.1;
+  EXPECT_EQ(Explain(late), "timed out after 60 s");
 }
 
 TEST(Conformance, TextTellsFoldersAndFailures) {
@@ -89,20 +90,24 @@ TEST(Conformance, TextTellsFoldersAndFailures) {
   report.Add(Ended("math/z.exe", 1, "z.c:3: wrong\n\nmore\n"));
   report.Add(Ended("functional/a.exe", 0, "noise"));
   report.Add(Ended("math/known.exe", 1));
+  ConformanceResult slow = Ended("math/slow.exe", 0);
+  slow.seconds = 12.3;
+  report.Add(slow);
   report.Finish(true);
   EXPECT_EQ(report.Text(),
             "title\n"
             "\n"
             "folder      passed  failed skipped   known   fixed\n"
             "functional       1       0       0       0       0\n"
-            "math             0       1       0       1       0\n"
+            "math             1       1       0       1       0\n"
             "\n"
             "known  math/known.exe: exit status 1 (why)\n"
+            "slow  math/slow.exe: 12 s\n"
             "FAIL  math/z.exe: exit status 1\n"
             "      z.c:3: wrong\n"
             "      more\n"
             "\n"
-            "1 passed, 1 failed, 0 skipped, 1 failed as expected\n");
+            "2 passed, 1 failed, 0 skipped, 1 failed as expected\n");
 }
 
 TEST(Conformance, JUnitEscapesWhatProgramsPrint) {
