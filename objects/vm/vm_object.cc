@@ -185,8 +185,7 @@ Result<size_t> VmObject::ForEachPiece(uint64_t offset, uint64_t size, Access acc
   const bool writes = HasAny(access, Access::kWrite);
   uint64_t done = 0;
   for (bool more = true; more && done < size;) {
-    auto visited =
-        VisitPiece(offset + done, std::min(size - done, kStep), writes, visitor, more);
+    auto visited = VisitPiece(offset + done, std::min(size - done, kStep), writes, visitor, more);
     if (!visited.ok()) return done > 0 ? size_t(done) : std::move(visited);
     done += visited.value();
   }
