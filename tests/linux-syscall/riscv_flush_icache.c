@@ -5,6 +5,7 @@
 int main(void) { SKIP("riscv64 only"); }
 #else
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -21,7 +22,26 @@ static void Write(int value) {
   CHECK_OK(syscall(kNumber, g_code, g_code + 2, 0ul));
 }
 
+// The writer has a processor of its own. QEMU 7.2 can leave an address writable at full speed where
+// one thread fetches from it while another processor translates what is there; writes from that
+// processor would then not be seen as writes of code.
+static void Pin(bool writer) {
+  cpu_set_t set;
+  CHECK_OK(sched_getaffinity(0, sizeof set, &set));
+  if (CPU_COUNT(&set) == 1) return;
+  int first = 0;
+  while (!CPU_ISSET(first, &set)) first++;
+  if (writer) {
+    CPU_ZERO(&set);
+    CPU_SET(first, &set);
+  } else {
+    CPU_CLR(first, &set);
+  }
+  CHECK_OK(sched_setaffinity(0, sizeof set, &set));
+}
+
 static void* Runner(void* unused) {
+  Pin(false);
   for (int seen = 0; seen < kRounds; seen++) {
     while (atomic_load(&g_round) == seen) sched_yield();
     CHECK_EQ(((int (*)(void))g_code)(), seen + 1);
@@ -37,6 +57,7 @@ int main(void) {
   CHECK_ERR(syscall(kNumber, g_code, g_code + 2, 2ul), EINVAL);
   pthread_t threads[kThreads];
   for (int i = 0; i < kThreads; i++) pthread_create(&threads[i], NULL, Runner, NULL);
+  Pin(true);
   for (int round = 1; round <= kRounds; round++) {
     Write(round);
     atomic_store(&g_ran, 0);
