@@ -45,9 +45,7 @@ void InitClock() {
   g_time.realtime_offset = ReadRealTimeClock() - TimerNow();
 }
 
-void InitTimer() {
-  g_has_sstc = Isa::OfBootHart().Has("sstc");
-}
+void InitTimer() { g_has_sstc = Isa::OfBootHart().Has("sstc"); }
 
 Nanoseconds TimerNow() { return g_time.ToNanoseconds(ReadCounter()); }
 
