@@ -1,24 +1,17 @@
 // SIGBUS with BUS_ADRERR: memory beyond the end of a mapped file, also after it was shortened by
 // another.
+#include "faults.h"
 #include "proc.h"
 
-static siginfo_t info;
-static sigjmp_buf escape;
-static void OnFault(int number, siginfo_t* arg, void* context) {
-  (void)number, (void)context;
-  info = *arg;
-  siglongjmp(escape, 1);
-}
-
-#define FAULTS(address, ...)            \
-  do {                                  \
-    if (sigsetjmp(escape, 1) == 0) {    \
-      __VA_ARGS__;                      \
-      FAIL("no fault");                 \
-    }                                   \
-    CHECK_EQ(info.si_signo, SIGBUS);    \
-    CHECK_EQ(info.si_code, BUS_ADRERR); \
-    CHECK(info.si_addr == (address));   \
+#define FAULTS(address, ...)              \
+  do {                                    \
+    if (sigsetjmp(back, 1) == 0) {        \
+      __VA_ARGS__;                        \
+      FAIL("no fault");                   \
+    }                                     \
+    CHECK_EQ(caught.si_signo, SIGBUS);    \
+    CHECK_EQ(caught.si_code, BUS_ADRERR); \
+    CHECK(caught.si_addr == (address));   \
   } while (0)
 
 int main(void) {

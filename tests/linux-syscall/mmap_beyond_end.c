@@ -1,17 +1,6 @@
 // SIGBUS beyond the last page of a file; files that shrink and grow under a mapping; EFAULT in
 // calls.
-#include <setjmp.h>
-
-#include "check.h"
-
-static sigjmp_buf back;
-static siginfo_t caught;
-
-static void OnFault(int number, siginfo_t* info, void* context) {
-  (void)number, (void)context;
-  caught = *info;
-  siglongjmp(back, 1);
-}
+#include "faults.h"
 
 static int Touch(char* at) {
   if (sigsetjmp(back, 1) == 0) {

@@ -1,16 +1,5 @@
 // mprotect(2): transitions, parts of mappings, holes, executable pages, signals' codes.
-#include <setjmp.h>
-
-#include "check.h"
-
-static sigjmp_buf back;
-static siginfo_t caught;
-
-static void OnFault(int number, siginfo_t* info, void* context) {
-  (void)number, (void)context;
-  caught = *info;
-  siglongjmp(back, 1);
-}
+#include "faults.h"
 
 static bool Readable(char* at) {
   if (sigsetjmp(back, 1)) return false;

@@ -1,5 +1,6 @@
 // What the programs about processes, threads, signals and time share beyond check.h.
 #pragma once
+#include <dirent.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
@@ -43,6 +44,16 @@ static inline int64_t NowNs(clockid_t clock) {
   struct timespec now;
   CHECK_OK(clock_gettime(clock, &now));
   return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+// The threads of this process.
+static inline int CountTasks(void) {
+  int count = 0;
+  DIR* dir = opendir("/proc/self/task");
+  CHECK(dir != NULL);
+  for (struct dirent* entry; (entry = readdir(dir));) count += entry->d_name[0] != '.';
+  closedir(dir);
+  return count;
 }
 
 static inline void HandleInfo(int number, void (*handler)(int, siginfo_t*, void*), int flags) {

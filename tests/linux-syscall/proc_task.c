@@ -1,6 +1,4 @@
 // /proc/PID/task: threads as they come and go, with files of their own.
-#include <dirent.h>
-
 #include "proc.h"
 
 static atomic_int tid;
@@ -11,20 +9,11 @@ static void* Stay(void* arg) {
   return arg;
 }
 
-static int Count(void) {
-  int count = 0;
-  DIR* dir = opendir("/proc/self/task");
-  CHECK(dir != NULL);
-  for (struct dirent* entry; (entry = readdir(dir));) count += entry->d_name[0] != '.';
-  closedir(dir);
-  return count;
-}
-
 int main(void) {
-  CHECK_EQ(Count(), 1);
+  CHECK_EQ(CountTasks(), 1);
   pthread_t thread = StartThread(Stay, NULL);
   CHECK(EVENTUALLY(tid));
-  CHECK_EQ(Count(), 2);
+  CHECK_EQ(CountTasks(), 2);
   char path[64], text[4096], wanted[64];
   snprintf(path, sizeof path, "/proc/self/task/%d/status", (int)tid);
   ReadText(path, text, sizeof text);
@@ -42,7 +31,7 @@ int main(void) {
   closedir(dir);
   stop = true;
   JoinThread(thread);
-  CHECK(EVENTUALLY(Count() == 1));
+  CHECK(EVENTUALLY(CountTasks() == 1));
   snprintf(path, sizeof path, "/proc/self/task/%d/status", (int)tid);
   CHECK_ERR(open(path, O_RDONLY), ENOENT);
   snprintf(path, sizeof path, "/proc/self/task/%d/status", (int)getppid());

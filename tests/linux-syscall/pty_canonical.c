@@ -1,8 +1,7 @@
 // Canonical terminal input: lines, erase, kill, word erase, end of file, literal next, echo.
-#include <sys/ioctl.h>
 #include <termios.h>
 
-#include "check.h"
+#include "pty.h"
 
 static int master, slave;
 static char text[8192];
@@ -28,11 +27,7 @@ static void ExpectEcho(const char* wanted) {
 }
 
 int main(void) {
-  master = (int)CHECK_OK(posix_openpt(O_RDWR | O_NOCTTY));
-  CHECK_OK(unlockpt(master));
-  char name[64];
-  CHECK_EQ(ptsname_r(master, name, sizeof name), 0);
-  slave = (int)CHECK_OK(open(name, O_RDWR | O_NOCTTY));
+  OpenPty(&master, &slave);
   struct termios termios;
   CHECK_OK(tcgetattr(slave, &termios));
   CHECK(termios.c_lflag & ICANON);

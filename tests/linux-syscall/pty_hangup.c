@@ -1,14 +1,11 @@
 // Hang-up: the master closes, or the leader ends: SIGHUP and SIGCONT, EIO, end of file.
-#include <sys/ioctl.h>
 
-#include "check.h"
+#include "pty.h"
 
 int main(void) {
-  int master = (int)CHECK_OK(posix_openpt(O_RDWR | O_NOCTTY));
-  CHECK_OK(unlockpt(master));
+  int master, slave;
   char name[64], c;
-  CHECK_EQ(ptsname_r(master, name, sizeof name), 0);
-  int slave = (int)CHECK_OK(open(name, O_RDWR | O_NOCTTY));
+  OpenPty(&master, &slave);
   int ends[2];
   CHECK_OK(pipe(ends));
 
@@ -27,10 +24,7 @@ int main(void) {
   close(slave);
 
   // One that sleeps in read gets the end of file.
-  master = (int)CHECK_OK(posix_openpt(O_RDWR | O_NOCTTY));
-  CHECK_OK(unlockpt(master));
-  CHECK_EQ(ptsname_r(master, name, sizeof name), 0);
-  slave = (int)CHECK_OK(open(name, O_RDWR | O_NOCTTY));
+  OpenPty(&master, &slave);
   pid = Fork();
   if (pid == 0) {
     close(master);
@@ -47,9 +41,7 @@ int main(void) {
 
   // The leader ends: its foreground group gets SIGHUP, and the terminal is free for another
   // session.
-  master = (int)CHECK_OK(posix_openpt(O_RDWR | O_NOCTTY));
-  CHECK_OK(unlockpt(master));
-  CHECK_EQ(ptsname_r(master, name, sizeof name), 0);
+  master = OpenMaster(name);
   int gone[2];
   CHECK_OK(pipe(gone));
   pid = Fork();

@@ -1,8 +1,7 @@
 // Job control: TIOCSPGRP, SIGTTIN and SIGTTOU for the background, orphaned groups get EIO.
-#include <sys/ioctl.h>
 #include <termios.h>
 
-#include "check.h"
+#include "pty.h"
 
 static int master, slave;
 
@@ -107,11 +106,7 @@ static void Session(void) {
 }
 
 int main(void) {
-  master = (int)CHECK_OK(posix_openpt(O_RDWR | O_NOCTTY));
-  CHECK_OK(unlockpt(master));
-  char name[64];
-  CHECK_EQ(ptsname_r(master, name, sizeof name), 0);
-  slave = (int)CHECK_OK(open(name, O_RDWR | O_NOCTTY));
+  OpenPty(&master, &slave);
   pid_t pid = Fork();
   if (pid == 0) {
     Session();

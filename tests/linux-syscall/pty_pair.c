@@ -1,17 +1,10 @@
 // Pseudo-terminals: opening, locking, names, data both ways, output processing, sizes of reads,
 // hang-up.
 #include <poll.h>
-#include <sys/ioctl.h>
 #include <sys/sysmacros.h>
 #include <termios.h>
 
-#include "check.h"
-
-// What is written arrives piece by piece.
-static void AwaitInput(int fd, int size) {
-  int ready;
-  CHECK(EVENTUALLY(ioctl(fd, FIONREAD, &ready) == 0 && ready == size));
-}
+#include "pty.h"
 
 int main(void) {
   int master = (int)CHECK_OK(posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC));

@@ -1,10 +1,9 @@
 // Raw terminal input: VMIN and VTIME in their four combinations, no editing, no signals, output as
 // it is.
 #include <poll.h>
-#include <sys/ioctl.h>
 #include <termios.h>
 
-#include "check.h"
+#include "pty.h"
 
 static int master, slave;
 static struct termios termios;
@@ -16,18 +15,8 @@ static void Set(int least, int time) {
   CHECK_OK(tcsetattr(slave, TCSANOW, &termios));
 }
 
-// What is written arrives piece by piece.
-static void AwaitInput(int fd, int size) {
-  int ready;
-  CHECK(EVENTUALLY(ioctl(fd, FIONREAD, &ready) == 0 && ready == size));
-}
-
 int main(void) {
-  master = (int)CHECK_OK(posix_openpt(O_RDWR | O_NOCTTY));
-  CHECK_OK(unlockpt(master));
-  char name[64];
-  CHECK_EQ(ptsname_r(master, name, sizeof name), 0);
-  slave = (int)CHECK_OK(open(name, O_RDWR | O_NOCTTY));
+  OpenPty(&master, &slave);
   CHECK_OK(tcgetattr(slave, &termios));
   cfmakeraw(&termios);
   CHECK_OK(tcsetattr(slave, TCSANOW, &termios));

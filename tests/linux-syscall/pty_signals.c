@@ -1,9 +1,8 @@
 // Keys that signal: ^C, ^\, ^Z to the foreground group; NOFLSH; sessions and their controlling
 // terminal.
-#include <sys/ioctl.h>
 #include <termios.h>
 
-#include "check.h"
+#include "pty.h"
 
 static int master, slave;
 static char name[64];
@@ -32,9 +31,7 @@ static void Await(int fd) {
 }
 
 static void OpenPair(void) {
-  master = (int)CHECK_OK(posix_openpt(O_RDWR | O_NOCTTY));
-  CHECK_OK(unlockpt(master));
-  CHECK_EQ(ptsname_r(master, name, sizeof name), 0);
+  master = OpenMaster(name);
   slave = (int)CHECK_OK(open(name, O_RDWR | O_NOCTTY));
 }
 

@@ -1,7 +1,6 @@
 // Window sizes of terminals: TIOCGWINSZ, TIOCSWINSZ from either side, SIGWINCH to the foreground.
-#include <sys/ioctl.h>
 
-#include "check.h"
+#include "pty.h"
 
 static volatile sig_atomic_t changes;
 static void OnChange(int number) {
@@ -10,11 +9,8 @@ static void OnChange(int number) {
 }
 
 int main(void) {
-  int master = (int)CHECK_OK(posix_openpt(O_RDWR | O_NOCTTY));
-  CHECK_OK(unlockpt(master));
-  char name[64];
-  CHECK_EQ(ptsname_r(master, name, sizeof name), 0);
-  int slave = (int)CHECK_OK(open(name, O_RDWR | O_NOCTTY));
+  int master, slave;
+  OpenPty(&master, &slave);
   struct winsize size = {9, 9, 9, 9}, other = {24, 80, 640, 480};
   CHECK_OK(ioctl(slave, TIOCGWINSZ, &size));
   CHECK_EQ(size.ws_row, 0);
