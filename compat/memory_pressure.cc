@@ -34,9 +34,8 @@ void KillForMemory(ThreadGroup& group, const Task::Name& name) {
 }
 
 void KillLargest() {
-  Kernel& kernel = Kernel::Get();
-  MutexLock lock(kernel.lock());
-  PidTable& pids = kernel.pids();
+  MutexLock lock(Kernel::Get().lock());
+  PidTable& pids = Kernel::Get().pids();
   ThreadGroup* victim = nullptr;
   uint64_t most = 0;
   for (int32_t pid = pids.NextGroup(1); pid >= 0; pid = pids.NextGroup(pid + 1)) {

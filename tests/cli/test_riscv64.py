@@ -86,7 +86,7 @@ def riscv64_terminal(z):
     terminal.edit_lines(t)
     terminal.interrupt(t)
     terminal.interrupt_a_busy_loop(t)
-    terminal.foreground(t, "cat")
+    terminal.foreground(t)
     t.send("text\r")
     t.expect(r"text\r\ntext\r\n")
     t.send("\x03")
