@@ -2,7 +2,8 @@
 #include <string_view>
 
 // A hart's "riscv,isa" of the device tree: "rv64", a letter for each standard extension, and names
-// behind underscores. Source: RISC-V unprivileged specification, "ISA Extension Naming Conventions".
+// behind underscores. Source: RISC-V unprivileged specification, "ISA Extension Naming
+// Conventions".
 namespace zrun::hal {
 
 class Isa {

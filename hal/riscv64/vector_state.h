@@ -20,8 +20,8 @@ void EnterVectors(Hart& hart, Thread& thread);
 Result<bool> TurnVectorsOn();
 void DropVectors();
 
-// In a signal frame: a record behind the float state, which ends with a mark of its own. It will lie
-// at |place| in the guest.
+// In a signal frame: a record behind the float state, which ends with a mark of its own. It will
+// lie at |place| in the guest.
 size_t VectorRecordSize();
 void SaveVectorRecord(std::span<std::byte> record, vaddr_t place);
 // False if it is no such record, or memory is short.
