@@ -28,12 +28,6 @@ constexpr double kBootSeconds = 120;
   throw std::system_error(errno, std::generic_category(), what);
 }
 
-std::string Quoted(const std::string& text) {
-  std::string quoted = "'";
-  for (char c : text) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return quoted + "'";
-}
-
 // No program can print what it does not know.
 std::string RandomWord() {
   unsigned char bytes[16];
@@ -80,6 +74,7 @@ Machine::Machine(const ConformanceSetup& setup) {
     words.push_back("--cpus");
     words.push_back(std::to_string(setup.processors));
   }
+  if (!setup.memory.empty()) words.insert(words.end(), {"--memory", setup.memory});
   words.insert(words.end(), {setup.image, "--", "/bin/sh"});
   pid_ = SpawnZrun(words, theirs.get(), theirs.get());
   std::string output;
@@ -136,23 +131,35 @@ std::optional<int> Machine::Run(const std::string& line, double seconds, std::st
 class MachineRunner : public ProgramRunner {
  public:
   explicit MachineRunner(const ConformanceSetup& setup) : setup_(setup) {}
-  ConformanceResult Run(const std::string& name) override;
+  ConformanceResult Run(const ConformanceProgram& program) override;
 
  private:
+  std::string LineFor(const ConformanceProgram& program) const;
+
   const ConformanceSetup& setup_;
   std::unique_ptr<Machine> machine_;
 };
 
-ConformanceResult MachineRunner::Run(const std::string& name) {
+// The shell's command line: what the program leaves running is ended.
+std::string MachineRunner::LineFor(const ConformanceProgram& program) const {
+  std::string line = "directory=" + Quoted(setup_.WorkingDirectory(program)) + "; ";
+  if (setup_.IsFresh())
+    line = "directory=$(mktemp -d /tmp/conformance-XXXXXX); chmod 1777 \"$directory\"; ";
+  line += "(cd \"$directory\"";
+  for (const std::string& variable : setup_.environment) line += " && export " + Quoted(variable);
+  line += " && exec";
+  for (const std::string& word : setup_.Words(program)) line += ' ' + Quoted(word);
+  line += ") </dev/null 2>&1; status=$?; kill -9 -1";
+  if (setup_.IsFresh()) line += "; rm -rf \"$directory\"";
+  return line;
+}
+
+ConformanceResult MachineRunner::Run(const ConformanceProgram& program) {
   if (!machine_) machine_ = std::make_unique<Machine>(setup_);
-  const std::filesystem::path program = setup_.tree / name;
-  // What it leaves running is ended.
-  const std::string line = "(cd " + Quoted(program.parent_path().string()) + " && exec " +
-                           Quoted(program.string()) + ") </dev/null 2>&1; status=$?; kill -9 -1";
   ConformanceResult result;
-  result.name = name;
+  result.name = program.name;
   const auto start = steady_clock::now();
-  const std::optional<int> status = machine_->Run(line, setup_.timeout, result.output);
+  const std::optional<int> status = machine_->Run(LineFor(program), setup_.timeout, result.output);
   result.seconds = std::chrono::duration<double>(steady_clock::now() - start).count();
   if (status) {
     result.status = *status;
@@ -160,8 +167,7 @@ ConformanceResult MachineRunner::Run(const std::string& name) {
     result.timed_out = !machine_->has_ended();
     result.status = machine_->End();
     // That the machine has ended well is not a success.
-    if (!result.timed_out && (result.status == 0 || result.status == kSkippedStatus))
-      result.status = 125;
+    if (!result.timed_out) result.status = 125;
     machine_.reset();
   }
   if (result.output.size() > kMostOutput) result.output.resize(kMostOutput);

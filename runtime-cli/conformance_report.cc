@@ -1,12 +1,12 @@
 #include "runtime-cli/conformance_report.h"
 
-#include <unistd.h>
-
 #include <algorithm>
+#include <array>
 #include <cstdio>
-#include <fstream>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <set>
+#include <stdexcept>
 
 namespace zrun {
 namespace {
@@ -104,12 +104,6 @@ std::string Indented(const std::string& text, size_t most_lines) {
   return out;
 }
 
-bool IsElf(const std::filesystem::path& path) {
-  char magic[4] = {};
-  std::ifstream file(path, std::ios::binary);
-  return file.read(magic, sizeof magic) && std::string_view(magic, sizeof magic) == "\177ELF";
-}
-
 }  // namespace
 
 Expectations ParseExpectations(std::string_view text) {
@@ -153,17 +147,49 @@ std::string Explain(const ConformanceResult& result) {
   return "exit status " + std::to_string(result.status);
 }
 
-const ConformanceResult& ConformanceReport::Add(ConformanceResult result) {
+Oracle ParseOracle(const std::string& json) {
+  static constexpr std::array kVerdicts = {Verdict::kPassed, Verdict::kFailed, Verdict::kSkipped,
+                                           Verdict::kKnownFailure, Verdict::kSurprise};
+  Oracle oracle;
+  try {
+    const nlohmann::json report = nlohmann::json::parse(json);
+    for (const nlohmann::json& program : report.at("programs")) {
+      const std::string verdict = program.at("verdict");
+      const auto* found = std::ranges::find(kVerdicts, verdict, VerdictName);
+      if (found == kVerdicts.end()) throw std::runtime_error("no verdict: " + verdict);
+      oracle[program.at("name")] = *found;
+    }
+  } catch (const nlohmann::json::exception& error) {
+    throw std::runtime_error(std::string("not a report in JSON: ") + error.what());
+  }
+  return oracle;
+}
+
+void ConformanceReport::Judge(ConformanceResult& result) const {
   const auto known = expectations_.find(result.name);
+  const auto other = rules_.oracle.find(result.name);
+  const std::optional<Verdict> there =
+      other == rules_.oracle.end() ? std::nullopt : std::optional(other->second);
   const bool passed = !result.timed_out && result.status == 0;
-  if (!result.timed_out && result.status == kSkippedStatus) {
-    result.verdict = Verdict::kSkipped;
-  } else if (known == expectations_.end()) {
-    result.verdict = passed ? Verdict::kPassed : Verdict::kFailed;
-  } else {
+  if (!result.timed_out && rules_.skipped.contains(result.status)) {
+    const bool runs_there = there == Verdict::kPassed || there == Verdict::kSurprise;
+    result.verdict = runs_there ? Verdict::kFailed : Verdict::kSkipped;
+    if (runs_there) result.reason = "skipped here, passes there";
+  } else if (known != expectations_.end()) {
     result.verdict = passed ? Verdict::kSurprise : Verdict::kKnownFailure;
     result.reason = known->second;
+  } else if (passed) {
+    result.verdict = Verdict::kPassed;
+  } else if (there == Verdict::kFailed || there == Verdict::kKnownFailure) {
+    result.verdict = Verdict::kKnownFailure;
+    result.reason = "fails there, too";
+  } else {
+    result.verdict = Verdict::kFailed;
   }
+}
+
+const ConformanceResult& ConformanceReport::Add(ConformanceResult result) {
+  Judge(result);
   return results_.emplace_back(std::move(result));
 }
 
@@ -319,24 +345,6 @@ std::string ConformanceReport::JUnit() const {
            suite.cases + "  </testsuite>\n";
   }
   return out + "</testsuites>\n";
-}
-
-std::vector<std::string> FindPrograms(const std::filesystem::path& tree) {
-  namespace fs = std::filesystem;
-  std::vector<std::string> named, others;
-  for (const fs::directory_entry& entry : fs::recursive_directory_iterator(tree)) {
-    if (!entry.is_regular_file() || entry.is_symlink() || access(entry.path().c_str(), X_OK) != 0)
-      continue;
-    const std::string name = entry.path().lexically_relative(tree).string();
-    if (entry.path().extension() == ".exe") {
-      if (entry.path().filename() != "runtest.exe") named.push_back(name);
-    } else if (named.empty() && IsElf(entry.path())) {
-      others.push_back(name);
-    }
-  }
-  std::vector<std::string>& out = named.empty() ? others : named;
-  std::sort(out.begin(), out.end());
-  return out;
 }
 
 }  // namespace zrun

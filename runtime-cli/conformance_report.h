@@ -1,7 +1,7 @@
 #pragma once
 
-#include <filesystem>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,20 +25,31 @@ struct ConformanceResult {
   double seconds = 0;
   std::string output;  // both streams, its beginning when it was long
   Verdict verdict = Verdict::kFailed;
-  std::string reason;  // the list's
+  std::string reason;  // the list's, or what the oracle says
 };
-
-// Exit status of programs that cannot run where they are.
-inline constexpr int kSkippedStatus = 77;
 
 // Known failures by name, with a reason: "NAME REASON..." on each line, # begins a comment.
 using Expectations = std::map<std::string, std::string>;
 Expectations ParseExpectations(std::string_view text);
 
+// Verdicts of another run, such as a native one, by name.
+using Oracle = std::map<std::string, Verdict>;
+// From a report in JSON; std::runtime_error for anything else.
+Oracle ParseOracle(const std::string& json);
+
+struct ConformanceRules {
+  // Exit statuses of programs that cannot run where they are. LTP: 32; Open POSIX: 4, 5.
+  std::set<int> skipped = {77};
+  // What fails there as well is known to fail; what is skipped here but passed there has failed.
+  Oracle oracle = {};
+};
+
 class ConformanceReport {
  public:
-  ConformanceReport(std::string title, Expectations expectations)
-      : title_(std::move(title)), expectations_(std::move(expectations)) {}
+  ConformanceReport(std::string title, Expectations expectations, ConformanceRules rules = {})
+      : title_(std::move(title)),
+        expectations_(std::move(expectations)),
+        rules_(std::move(rules)) {}
 
   // Judges the result and keeps it.
   const ConformanceResult& Add(ConformanceResult result);
@@ -59,7 +70,10 @@ class ConformanceReport {
 
  private:
   std::string title_;
+  void Judge(ConformanceResult& result) const;
+
   Expectations expectations_;
+  ConformanceRules rules_;
   std::vector<ConformanceResult> results_;
   std::vector<std::string> stale_;
 };
@@ -67,9 +81,5 @@ class ConformanceReport {
 const char* VerdictName(Verdict verdict);
 // "exit status 1", "signal 11", "timed out after 60 s"
 std::string Explain(const ConformanceResult& result);
-
-// The programs of a tree, relative to it and sorted: files named *.exe, or every executable ELF
-// file when there is none of those. libc-test's own runner is left out.
-std::vector<std::string> FindPrograms(const std::filesystem::path& tree);
 
 }  // namespace zrun

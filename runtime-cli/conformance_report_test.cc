@@ -1,9 +1,7 @@
 #include "runtime-cli/conformance_report.h"
 
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
-#include <fstream>
 #include <nlohmann/json.hpp>
 
 namespace zrun {
@@ -50,6 +48,31 @@ TEST(Conformance, Verdicts) {
   EXPECT_EQ(report.Totals(),
             "1 passed, 2 failed, 2 skipped, 2 failed as expected, 1 passed unexpectedly");
   EXPECT_FALSE(report.Good());
+}
+
+TEST(Conformance, SkipsByTheSuitesOwnStatus) {
+  ConformanceReport report("t", {}, {.skipped = {4, 5}});
+  EXPECT_EQ(report.Add(Ended("unsupported", 4)).verdict, Verdict::kSkipped);
+  EXPECT_EQ(report.Add(Ended("untested", 5)).verdict, Verdict::kSkipped);
+  EXPECT_EQ(report.Add(Ended("unresolved", 2)).verdict, Verdict::kFailed);
+  EXPECT_EQ(report.Add(Ended("other", 77)).verdict, Verdict::kFailed);
+}
+
+TEST(Conformance, ComparesWithAnotherRun) {
+  ConformanceReport native("native", {});
+  for (const auto& [name, status] : std::map<std::string, int>{
+           {"fails", 1}, {"mended", 1}, {"passes", 0}, {"runs", 0}, {"skips", 77}, {"works", 0}})
+    native.Add(Ended(name, status));
+  ConformanceReport report("t", {}, {.oracle = ParseOracle(native.Json())});
+  EXPECT_EQ(report.Add(Ended("fails", 2)).verdict, Verdict::kKnownFailure);
+  EXPECT_EQ(report.Add(Ended("mended", 0)).verdict, Verdict::kPassed);
+  EXPECT_EQ(report.Add(Ended("passes", 1)).verdict, Verdict::kFailed);
+  EXPECT_EQ(report.Add(Ended("runs", 77)).verdict, Verdict::kFailed);
+  EXPECT_EQ(report.Add(Ended("skips", 77)).verdict, Verdict::kSkipped);
+  EXPECT_EQ(report.Add(Ended("works", 0)).verdict, Verdict::kPassed);
+  EXPECT_EQ(report.Add(Ended("unknown", 1)).verdict, Verdict::kFailed);
+  EXPECT_THROW(ParseOracle("{}"), std::runtime_error);
+  EXPECT_THROW(ParseOracle("text"), std::runtime_error);
 }
 
 TEST(Conformance, GoodOnlyWhenAllIsAsListed) {
@@ -144,44 +167,6 @@ TEST(Conformance, JsonIsValidWhateverProgramsPrint) {
   EXPECT_EQ(json["good"], false);
   EXPECT_EQ(json["programs"][0]["output"], "?? text");
   EXPECT_EQ(json["programs"][0]["verdict"], "FAIL");
-}
-
-class FindProgramsTest : public testing::Test {
- protected:
-  void SetUp() override {
-    char name[] = "/tmp/zrun-find-XXXXXX";
-    ASSERT_NE(mkdtemp(name), nullptr);
-    tree_ = name;
-  }
-  void TearDown() override { std::filesystem::remove_all(tree_); }
-
-  void Make(const std::string& name, const std::string& text, bool executable) {
-    const std::filesystem::path path = tree_ / name;
-    std::filesystem::create_directories(path.parent_path());
-    std::ofstream(path) << text;
-    if (executable) std::filesystem::permissions(path, std::filesystem::perms(0755));
-  }
-
-  std::filesystem::path tree_;
-};
-
-TEST_F(FindProgramsTest, PrefersNamedPrograms) {
-  Make("b/two.exe", "anything", true);
-  Make("a/one.exe", "anything", true);
-  Make("a/one.o", "\177ELF", false);
-  Make("a/library.so", "\177ELF", true);
-  Make("a/notes.exe", "not executable", false);
-  Make("common/runtest.exe", "runner", true);
-  std::filesystem::create_directory_symlink("..", tree_ / "a/up");
-  EXPECT_EQ(FindPrograms(tree_), (std::vector<std::string>{"a/one.exe", "b/two.exe"}));
-}
-
-TEST_F(FindProgramsTest, TakesElfFilesOtherwise) {
-  Make("program", "\177ELF", true);
-  Make("sub/other", "\177ELF", true);
-  Make("script", "#!/bin/sh\n", true);
-  Make("object", "\177ELF", false);
-  EXPECT_EQ(FindPrograms(tree_), (std::vector<std::string>{"program", "sub/other"}));
 }
 
 }  // namespace

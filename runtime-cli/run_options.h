@@ -41,6 +41,12 @@ struct RunOptions {
   bool strace = false;
 };
 
+// Of the command line; std::runtime_error for what is no such thing.
+RunOptions::Volume ParseVolume(const std::string& text);  // HOST:CONTAINER[:ro|:rw]
+uint64_t ParseMemory(const std::string& text);            // 512m, 2g, plain bytes
+// NAME=VALUE, or NAME: the host's value, if there is one.
+void AddVariable(std::vector<std::string>& out, const std::string& text);
+
 // Runs the container; its exit status.
 int RunContainer(const RunOptions& options);
 

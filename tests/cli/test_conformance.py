@@ -90,6 +90,82 @@ def conformance_expectations(z):
     z.fails(result, 125, "no program a/none.exe")
 
 
+LIST = """#DESCRIPTION:lines of another suite
+
+plain\t tool.sh
+arguments tool.sh  -i 2 'a  b'
+shell   export X=1; test "$X$SHARED" = 1yes
+path    extra.sh
+fresh   test -z "$(ls -A)" && mkdir x && touch x/file
+fresh   test -z "$(ls -A)" && mkdir x
+skipped exit 32
+plainly_wrong  exit 77
+"""
+TOOL = """#!/bin/sh
+test "$#" = 0 || { test "$#" = 3 && test "$3" = 'a  b'; }
+"""
+
+
+def judge_list(z, platform, share=True, **how):
+    """A list of command lines, with an environment and shared files."""
+    tree = z.folder / "tree"
+    z.write("tree/tool.sh", TOOL, 0o755)
+    z.write("tree/more/extra.sh", "#!/bin/sh\n" + ("cat /shared/sub/fixture /file" if share else "") + "\nexit 0\n", 0o755)
+    z.write("files/sub/fixture", "fixture\n")
+    options = ["--list", z.write("list", LIST), "--platform", platform, "-w", "fresh", "-e", "SHARED=yes", "--skip-status",
+               "32,33", "-e", f"PATH=/usr/bin:/bin:{tree}/more", "--json", "--timeout", "30"]
+    if share:
+        options += ["-v", f"{z.folder}/files:/shared", "-v", f"{z.folder}/list:/file:ro"]
+    result = conform(z, tree, *options, **how)
+    z.fails(result, 1, "FAIL  plainly_wrong: exit status 77")
+    expected = {name: "pass" for name in ("plain", "arguments", "shell", "path", "fresh", "fresh#2")}
+    z.equal(verdicts(result), {**expected, "skipped": "skip", "plainly_wrong": "FAIL"})
+    return result
+
+
+@test
+def conformance_list(z):
+    judge_list(z, "trap")
+
+
+@test
+def conformance_working_directory(z):
+    tree = plant(z, {"a/beside.run-test": "test -f beside.run-test", "b/root.run-test": "test -f a/beside.run-test",
+                     "notes.sh": "exit 9"})
+    for place, passes in (("program", "a/beside"), ("tree", "b/root"), (tree / "a", "a/beside")):
+        result = conform(z, tree, "-w", place, "--json")
+        z.equal(verdicts(result), {f"{name}.run-test": "pass" if name == passes else "FAIL" for name in
+                                   ("a/beside", "b/root")}, str(place))
+    z.equal(verdicts(conform(z, tree, "--programs", "*.sh", "--json")), {"notes.sh": "FAIL"})
+    z.fails(conform(z, tree, "-w", "elsewhere"), 125, "elsewhere")
+
+
+@test
+def conformance_oracle(z):
+    """What fails natively, too, is no fault of zrun's; what runs there is to run here."""
+    judge_list(z, "native", share=False)
+    options = ["--list", z.folder / "list", "-w", "fresh", "-e", "SHARED=yes", "--skip-status", "32", "--json"]
+    z.write("list", LIST.replace("exit 32", "exit 0"))
+    native = conform(z, z.folder / "tree", *options, "--platform", "native")
+    z.write("native.json", native.out)
+    z.write("list", LIST.replace("$SHARED", ""))
+    found = verdicts(conform(z, z.folder / "tree", *options, "--oracle", z.folder / "native.json"))
+    z.equal([found[name] for name in ("plainly_wrong", "skipped", "shell", "plain")], ["known", "FAIL", "FAIL", "pass"])
+    z.fails(conform(z, z.folder / "tree", *options, "--oracle", z.folder / "list"), 125, "not a report")
+
+
+@test
+def conformance_native_time_limit(z):
+    tree = plant(z, {"hang.exe": "echo begun; sleep 1000 & sleep 1000", "quick.exe": "exit 0"})
+    result = conform(z, tree, "--platform", "native", "--timeout", "1", "--json")
+    z.equal(verdicts(result), {"hang.exe": "FAIL", "quick.exe": "pass"})
+
+
+@test
+def riscv64_conformance_list(z):
+    judge_list(z, "riscv64", **on_machine(z))
+
+
 @test
 def riscv64_conformance(z):
     judge(z, "--platform", "riscv64", "--cpus", "1", **on_machine(z))
