@@ -98,10 +98,7 @@ bool Carrier::MayReachGuestMemory() {
   HostLock lock(lock_);
   if (!has_pending_work()) return false;
   for (Thread& thread : threads_) {
-    if (thread.mode.load(std::memory_order_seq_cst) == 1 ||
-        thread.touching.load(std::memory_order_seq_cst) != 0) {
-      return true;
-    }
+    if (thread.in_guest() || thread.touching.load(std::memory_order_seq_cst) != 0) return true;
   }
   return false;
 }

@@ -19,6 +19,15 @@
   mov %rax, \thread(%rdi)
 .endm
 
+// The thread has received the host signal that a kick was (rdi = Thread).
+.macro KICK_CAME
+  testl $MODE_GUEST, THREAD_MODE(%rdi)
+  jz 79f
+  lock orl $MODE_KICK_CAME, THREAD_MODE(%rdi)
+79:
+  lock andl $~MODE_KICK_SENT, THREAD_MODE(%rdi)
+.endm
+
 .section .text.entry, "ax"
 
 // ---- Guest -> kernel, and every signal of the host: SIGSYS, faults, kicks.
@@ -45,8 +54,11 @@ SignalEntry:
   xchg %eax, FRAME_SIGNO(%rsp)
   test %eax, %eax
   jz .Lviolation
-  cmpl $1, THREAD_MODE(%rdi)
-  jne .Lin_kernel
+  cmp $ZRUN_KICK_SIGNAL, %eax
+  jne 1f
+  KICK_CAME
+1:testl $MODE_GUEST, THREAD_MODE(%rdi)
+  jz .Lin_kernel
   mov %eax, THREAD_SIGNAL(%rdi)
 
   // Delivery reset the vector state; the guest's is in the frame.
@@ -93,7 +105,8 @@ SignalEntry:
   testl $(FLAG_NESTED | FLAG_ALIGNMENT), FRAME_RFLAGS(%rsp)
   jnz .Lclean_flags
 .Lleave_guest:
-  movl $0, THREAD_MODE(%rdi)
+  lock andl $~(MODE_GUEST | MODE_KICK_CAME), THREAD_MODE(%rdi)
+.Lreturn_from_guest:
   mov THREAD_KERNEL_SP(%rdi), %rsp
   cld
   pop %r15
@@ -122,8 +135,10 @@ SignalEntry:
   jne .Lviolation
   jmp .Lcheck_flags
 
-// A kick that arrived while an earlier signal's frame was being read: its flag is set, it will be seen.
-// Guest code that points the stack pointer somewhere else into a block must not have that read as a frame.
+// A kick that arrived while an earlier signal's frame was being read: its flag is set, it will be seen. There is no
+// third frame, since the next kick is not sent before this entry has left and the guest is entered again.
+// Guest code that points the stack pointer somewhere else into a block must not have that read as a frame; and on the
+// way out to such a guest nothing would look at the flag any more.
 .Lnested:
   cmp $ZRUN_BLOCK_ALTSTACK, %eax
   jb .Lviolation
@@ -135,6 +150,14 @@ SignalEntry:
   shr $32, %rax
   cmp $(ZRUN_KERNEL_BASE >> 32), %eax
   jne .Lviolation
+  mov FRAME_RIP(%rsp), %rax
+  lea exit_begin(%rip), %rcx
+  cmp %rcx, %rax
+  jb 1f
+  lea exit_end(%rip), %rcx
+  cmp %rcx, %rax
+  jb .Lviolation
+1:KICK_CAME
   jmp .Lsigreturn
 
 // A signal while the kernel ran: a fault in a user copy, a stale kick, or a bug. C++ decides on this stack.
@@ -204,8 +227,7 @@ EnterGuest:
   push %r14
   push %r15
   mov %rsp, THREAD_KERNEL_SP(%rdi)
-  mov $1, %eax
-  xchg %eax, THREAD_MODE(%rdi)
+  lock orl $MODE_GUEST, THREAD_MODE(%rdi)
 exit_begin:
   cmpl $0, THREAD_KICK(%rdi)
   jne .Lkicked
@@ -249,10 +271,11 @@ exit_begin:
   mov EXIT_RCX(%rsp), %rcx
   lea EXIT_RIP(%rsp), %rsp
   iretq
-exit_end:
 .Lkicked:
   movl $ZRUN_KICK_SIGNAL, THREAD_SIGNAL(%rdi)
-  jmp .Lleave_guest
+  lock andl $~(MODE_GUEST | MODE_KICK_CAME), THREAD_MODE(%rdi)
+exit_end:
+  jmp .Lreturn_from_guest
 
 // ---- Host threads.
 // HostClone(flags, stack, ptid, ctid): the new thread starts in HostThreadMain on |stack|.

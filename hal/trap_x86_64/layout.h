@@ -68,6 +68,13 @@
 #define THREAD_ARCH 192
 #define THREAD_STATE 196
 
+// Bits of a thread's mode. GUEST: it is in guest code, on the last steps into it or the first out
+// of it. KICK_SENT: a kick's host signal is on its way to it. KICK_CAME: one has come, so that it
+// is on the way out. Others only ever turn GUEST alone into GUEST and KICK_SENT.
+#define MODE_GUEST 1
+#define MODE_KICK_SENT 2
+#define MODE_KICK_CAME 4
+
 // An exit slot; from EXIT_RIP on it is what IRETQ takes.
 #define EXIT_RAX 0
 #define EXIT_RDX 8

@@ -21,7 +21,7 @@ enum class BlockState : uint32_t { kFree, kLive, kDead };
 struct TrapState {
   Registers registers;
   uint64_t kernel_sp;
-  std::atomic<uint32_t> mode;  // 1: in guest code, or on the last steps into it
+  std::atomic<uint32_t> mode;  // MODE_*
   std::atomic<uint32_t> kick;
   uint64_t exit_slot;
   uint32_t signal;  // of the last trap: the host's signal and what it said
@@ -50,6 +50,7 @@ class Thread : public TrapState, public ListNode<Thread> {
   void* owner;                       // ThreadSlot
   bool new_process;                  // first thread of its carrier
 
+  bool in_guest() const { return mode.load(std::memory_order_seq_cst) & MODE_GUEST; }
   std::byte* block() { return reinterpret_cast<std::byte*>(this) - ZRUN_BLOCK_THREAD; }
 };
 

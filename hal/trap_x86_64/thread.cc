@@ -368,8 +368,11 @@ void Kick(Thread& thread) {
   thread.kick.store(1, std::memory_order_seq_cst);
   thread.parking.Kick();
   // In guest code only the host can reach it. On its way there it sees |kick| (EnterGuest sets the
-  // mode first).
-  if (thread.mode.load(std::memory_order_seq_cst) == 1)
+  // mode first). Where a signal is on its way already, or has come, it leaves the guest anyway:
+  // more of them would pile up on its alternate stack.
+  uint32_t mode = MODE_GUEST;
+  if (thread.mode.compare_exchange_strong(mode, MODE_GUEST | MODE_KICK_SENT,
+                                          std::memory_order_seq_cst))
     HostCall(HostNumber::kTgkill, thread.host_pid, thread.host_tid, ZRUN_KICK_SIGNAL);
 }
 
