@@ -27,7 +27,8 @@ const EmbeddedRecipe* FindText(const std::string& name) {
   return it == kEmbeddedRecipes.end() ? nullptr : &*it;
 }
 
-// {"path": ..., and one of "link", "text" (a list of lines), "copy_of", "directory": true}
+// {"path": ..., and one of "link", "text" (a list of lines), "copy_of", "directory": true};
+// with "names", a list, one of these for each name below the path
 Addition ParseAddition(const json& item) {
   Addition addition;
   addition.path = item.at("path");
@@ -52,7 +53,12 @@ Addition ParseAddition(const json& item) {
 std::vector<Addition> ParseAdditions(const json& recipe, const char* key) {
   std::vector<Addition> additions;
   for (const json& item : recipe.value(key, json::array())) {
-    additions.push_back(ParseAddition(item));
+    const Addition addition = ParseAddition(item);
+    if (!item.contains("names")) additions.push_back(addition);
+    for (const std::string& name : item.value("names", std::vector<std::string>{})) {
+      additions.push_back(addition);
+      additions.back().path += '/' + name;
+    }
   }
   return additions;
 }

@@ -12,13 +12,11 @@ HELLO = '#include <stdio.h>\nint main(void) { puts("hello"); return 0; }\n'
 
 @test
 def main_1_shell_tools(z):
-    result = z.shell("cat /etc/alpine-release; uname -a; ls -l / | wc -l; id")
-    if "alpine-release" in result.errors:
-        raise Skip("the image is not Alpine")
+    result = z.shell("cat /etc/alpine-release 2>/dev/null || cat /etc/debian_version; uname -a; ls -l / | wc -l; id")
     z.ok(result)
     release, system, entries, identity = result.text.splitlines()
-    z.equal(release, "3.20.3")
-    z.check(re.match(r"Linux \S+ \d+\.\d+.* x86_64 Linux", system), system)
+    z.check(re.match(r"3\.20\.3$|12\.\d+$", release), release)
+    z.check(re.match(r"Linux \S+ \d+\.\d+.* x86_64 (GNU/)?Linux", system), system)
     z.check(int(entries) >= 18, f"{entries} lines of ls")
     z.check(identity.startswith("uid=0(root) gid=0(root)"), identity)
 

@@ -38,10 +38,11 @@ def archive(files):
 # ---- Commands, their streams and statuses.
 @test
 def riscv64_first_command(z):
-    result = z.shell("cat /etc/alpine-release; uname -m; ls -l / | wc -l; cat /proc/cpuinfo", **on(z, cpus=3))
+    result = z.shell("cat /etc/alpine-release 2>/dev/null || cat /etc/debian_version; uname -m; ls -l / | wc -l; "
+                     "cat /proc/cpuinfo", **on(z, cpus=3))
     z.ok(result)
     release, machine, lines, *info = result.text.splitlines()
-    z.check(re.fullmatch(r"\d+\.\d+\.\d+", release), release)
+    z.check(re.fullmatch(r"\d+(\.\d+)+", release), release)
     z.equal(machine, "riscv64")
     z.check(int(lines) > 15, f"{lines} lines of ls")
     z.equal([line for line in info if line.startswith("processor")], [f"processor\t: {i}" for i in range(3)])
@@ -118,7 +119,7 @@ find / -xdev | grep -vE '^/(proc|dev|sys|tmp)' | sort | sha256sum
 find / -xdev | grep -vE '^/(proc|dev|sys|tmp)' | sort | sha256sum
 cd /; tar c usr etc | gzip | gunzip | tar t | wc -l; find usr etc | wc -l
 tar c usr | sha256sum; tar c usr | gzip | gunzip | sha256sum
-sha256sum /bin/busybox /lib/ld-musl-riscv64.so.1 /etc/passwd
+sha256sum /bin/busybox /etc/profile /etc/passwd
 head -c 3000000 /dev/zero | cat | cat | cat | cat | cat | cat | wc -c
 yes | head -n 100000 | sha256sum
 """
@@ -129,7 +130,7 @@ yes | head -n 100000 | sha256sum
     z.equal(lines[1], lines[2], "the same sum twice")
     z.equal(lines[3], lines[4], "names through pipes")
     z.equal(lines[5], lines[6], "bytes through gzip and back")
-    wanted = image_sums(z, "bin/busybox", "lib/ld-musl-riscv64.so.1", "etc/passwd")
+    wanted = image_sums(z, "bin/busybox", "etc/profile", "etc/passwd")
     if wanted:
         z.equal(lines[7:10], wanted, "sums of files")
     z.equal(lines[10], "3000000")
