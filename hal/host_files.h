@@ -69,6 +69,23 @@ Result<void> HostAllocate(HostNode open_node, uint32_t mode, uint64_t offset, ui
 Result<uint64_t> HostSeek(HostNode open_node, uint64_t offset, int whence);
 // Fills |buffer| with linux_dirent64 records from position |cursor| (0 first), which it moves.
 Result<size_t> HostReadDirectory(HostNode open_node, uint64_t& cursor, std::span<std::byte> buffer);
+// Advisory locks of the open node as the host's other programs see them: of bytes |first| to |last|
+// (INT64_MAX: to the end of all files), which fcntl(F_OFD_SETLK) knows, and flock(2)'s of the whole
+// file. They belong to the open node and go when it is closed. Never block: EAGAIN.
+enum class HostLockKind : uint8_t { kNone, kShared, kExclusive };
+struct HostLockRange {
+  HostLockKind kind;
+  uint64_t first, last;
+};
+Result<void> HostLockBytes(HostNode open_node, const HostLockRange& range);
+Result<void> HostLockFile(HostNode open_node, HostLockKind kind);
+// Another's lock of bytes that is in the way of |range| (fcntl(F_OFD_GETLK)); kNone: none is.
+// |of_process|: fcntl(F_SETLK)'s rather than an open file's.
+struct HostLockConflict : HostLockRange {
+  bool of_process;
+};
+Result<HostLockConflict> HostFindLock(HostNode open_node, const HostLockRange& range);
+
 // The file as a bank of physical memory: pages of it can be mapped with AddressSpace, not reached
 // through PhysToVirt. Valid until the node is closed; mapping beyond the file's end faults as
 // SIGBUS.

@@ -43,6 +43,12 @@ UniqueFd OpenBeneath(int directory, const char* name) {
   return UniqueFd(int(Check(fd)));
 }
 
+// The set-id bits of a file that a guest makes would give whoever runs it on the host the rights of
+// who started zrun. A directory's only say whose the files in it are.
+mode_t HarmlessMode(mode_t mode, bool is_directory) {
+  return mode & (is_directory ? 07777 : 01777);
+}
+
 }  // namespace
 
 Broker::Broker() {
@@ -86,7 +92,12 @@ void Broker::SetAttributes(Node& node, const hal::BrokerRequest& request) {
     Check(fchownat(fd, "", request.valid & kUid ? request.uid : uid_t(-1),
                    request.valid & kGid ? request.gid : gid_t(-1), AT_EMPTY_PATH));
   }
-  if (request.valid & kMode) Check(chmod(ProcPath(fd).c_str(), request.value & 07777));
+  if (request.valid & kMode) {
+    struct stat status;
+    Check(fstat(fd, &status));
+    const mode_t mode = HarmlessMode(request.value, S_ISDIR(status.st_mode));
+    Check(chmod(ProcPath(fd).c_str(), mode));
+  }
   if (request.valid & (kAtime | kMtime)) {
     timespec times[2] = {};
     for (int i = 0; i < 2; i++) {
@@ -125,7 +136,7 @@ int Broker::Perform(const hal::BrokerRequest& request, const std::string& text,
       Node& node = FindWritable(request.node);
       const int directory = node.fd.get();
       const char* component = CheckName(name);
-      const mode_t mode = request.value & 07777;
+      const mode_t mode = HarmlessMode(request.value, S_ISDIR(request.value));
       switch (request.value & S_IFMT) {
         case S_IFREG:
           UniqueFd(Check(openat(directory, component,

@@ -1,10 +1,12 @@
 #include "runtime-cli/seccomp_filters.h"
 
+#include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <seccomp.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -96,6 +98,11 @@ std::vector<hal::FilterInstruction> MakeHostCallFilter(uint32_t cookie) {
                    SCMP_SYS(sigaltstack),   SCMP_SYS(rt_sigreturn), SCMP_SYS(getppid)}) {
     filter.Allow(call, sixth);
   }
+  // Advisory locks that do not wait.
+  for (int command : {F_OFD_GETLK, F_OFD_SETLK})
+    filter.Allow(SCMP_SYS(fcntl), SCMP_A1(SCMP_CMP_EQ, uint64_t(command)), sixth);
+  for (int operation : {LOCK_SH | LOCK_NB, LOCK_EX | LOCK_NB, LOCK_UN})
+    filter.Allow(SCMP_SYS(flock), SCMP_A1(SCMP_CMP_EQ, uint64_t(operation)), sixth);
   // No namespaces, no tracing; every carrier is the supervisor's child.
   constexpr uint64_t kForbiddenClone = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC |
                                        CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET | CLONE_PTRACE |

@@ -48,6 +48,7 @@ Supervisor::~Supervisor() { KillAll(); }
 
 int Supervisor::Run() {
   machine_.Start();
+  umask(0);  // the broker makes files with the modes that guests ask for
   while (!ended_) {
     pollfd fds[] = {{signals_.get(), POLLIN, 0}, {machine_.broker().supervisor_end(), POLLIN, 0}};
     const int ready = poll(fds, 2, memory_limit_ ? kMemoryCheckMilliseconds : -1);

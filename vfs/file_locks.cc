@@ -35,6 +35,11 @@ FileLocks::~FileLocks() {
   lock_count.fetch_sub(uint32_t(locks_.size()), std::memory_order_relaxed);
 }
 
+void FileLocks::SetOuter(OuterLocks& outer) {
+  MutexLock guard(lock_);
+  outer_ = &outer;
+}
+
 const FileLock* FileLocks::Conflict(const FileLock& lock) const {
   for (const FileLock& held : locks_) {
     if (held.owner == lock.owner || IsFlock(held) != IsFlock(lock)) continue;
@@ -89,6 +94,8 @@ Result<void> FileLocks::Carve(const FileLock& range, FileLock* merged) {
 
 Result<void> FileLocks::SetLocked(const FileLock& lock) {
   if (lock_count.load(std::memory_order_relaxed) >= kMaxLocks) return Errno::kENOLCK;
+  if (!locks_.Reserve(locks_.size() + 2).ok()) return Errno::kENOLCK;
+  if (outer_) TRY(outer_->Set(lock, locks_));
   FileLock merged = lock;
   TRY(Carve(lock, &merged));
   static_cast<void>(locks_.PushBack(merged));  // reserved
@@ -98,15 +105,44 @@ Result<void> FileLocks::SetLocked(const FileLock& lock) {
   return {};
 }
 
+// Tells the outside what nobody here holds any more: the parts of |range| that no lock of its
+// family covers.
+void FileLocks::ReleaseOuter(const FileLock& range) {
+  if (!outer_) return;
+  for (uint64_t at = range.first; at <= range.last;) {
+    uint64_t end = range.last;  // of the part that begins at |at|
+    bool covered = false;
+    for (const FileLock& held : locks_) {
+      if (IsFlock(held) != IsFlock(range) || held.last < at || held.first > end) continue;
+      covered = held.first <= at;
+      end = covered ? held.last : held.first - 1;
+      if (covered) break;
+    }
+    if (!covered) {
+      FileLock part = range;
+      part.first = at;
+      part.last = end;
+      outer_->Clear(part);
+    }
+    at = end + 1;
+  }
+}
+
+// flock(2): to convert a lock is to give up the old one first, also when the new one fails.
+void FileLocks::DropOld(const FileLock& lock) {
+  if (!IsFlock(lock)) return;
+  static_cast<void>(Carve(lock, nullptr));  // whole files: nothing is split
+  ReleaseOuter(lock);
+  WakeAll();
+}
+
 Result<void> FileLocks::Set(const FileLock& lock) {
   MutexLock guard(lock_);
-  // flock(2): to convert a lock is to give up the old one first, also when the new one fails.
-  const bool conflicts = Conflict(lock) != nullptr;
-  if (!conflicts) return SetLocked(lock);
-  if (IsFlock(lock)) {
-    TRY(Carve(lock, nullptr));
-    WakeAll();
+  if (!Conflict(lock)) {
+    const auto set = SetLocked(lock);
+    if (set.ok() || set.error() != Errno::kEAGAIN) return set;
   }
+  DropOld(lock);
   return Errno::kEAGAIN;
 }
 
@@ -114,16 +150,15 @@ Result<RefPtr<FileLockWait>> FileLocks::SetOrWait(Vnode& vnode, const FileLock& 
   // Made before the lock is taken, dropped after: its destructor takes it too.
   RefPtr<FileLockWait> wait;
   MutexLock guard(lock_);
-  const FileLock* conflict = Conflict(lock);
-  if (!conflict) {
-    TRY(SetLocked(lock));
-    return wait;
+  FileLockOwner holder;  // nobody here: somebody outside
+  if (const FileLock* conflict = Conflict(lock)) {
+    holder = conflict->owner;
+  } else {
+    const auto set = SetLocked(lock);
+    if (set.ok()) return wait;
+    if (set.error() != Errno::kEAGAIN) return set.error();
   }
-  const FileLockOwner holder = conflict->owner;
-  if (IsFlock(lock)) {
-    TRY(Carve(lock, nullptr));
-    WakeAll();
-  }
+  DropOld(lock);
   const bool by_process = lock.owner.kind == FileLockOwner::Kind::kProcess;
   if (by_process && FileLockWait::WouldDeadlock(lock.owner, holder)) return Errno::kEDEADLK;
   wait = TRY(MakeRef<FileLockWait>(RefPtr<Vnode>(&vnode), *this, lock.owner, holder));
@@ -134,6 +169,7 @@ Result<RefPtr<FileLockWait>> FileLocks::SetOrWait(Vnode& vnode, const FileLock& 
 Result<void> FileLocks::Clear(const FileLock& range) {
   MutexLock guard(lock_);
   TRY(Carve(range, nullptr));
+  ReleaseOuter(range);
   WakeAll();
   return {};
 }
@@ -151,14 +187,22 @@ void FileLocks::ClearAll(FileLockOwner owner) {
     lock_count.fetch_sub(1, std::memory_order_relaxed);
     changed = true;
   }
-  if (changed) WakeAll();
+  if (!changed) return;
+  FileLock all;
+  all.owner = owner;
+  ReleaseOuter(all);
+  WakeAll();
 }
 
-std::optional<FileLock> FileLocks::FindConflict(const FileLock& lock) {
+Result<std::optional<FileLock>> FileLocks::FindConflict(const FileLock& lock) {
   MutexLock guard(lock_);
-  const FileLock* conflict = Conflict(lock);
-  if (!conflict) return std::nullopt;
-  return *conflict;
+  std::optional<FileLock> found;
+  if (const FileLock* conflict = Conflict(lock)) {
+    found = *conflict;
+  } else if (outer_) {
+    found = TRY(outer_->FindConflict(lock));
+  }
+  return found;
 }
 
 void FileLocks::WakeAll() {

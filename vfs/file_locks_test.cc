@@ -28,7 +28,7 @@ class Locks : public ::testing::Test {
   std::string Map(int owner, uint64_t size) {
     std::string map;
     for (uint64_t at = 0; at < size; at++) {
-      const auto conflict = locks->FindConflict(Lock(owner, true, at, at));
+      const auto conflict = Get(locks->FindConflict(Lock(owner, true, at, at)));
       map += !conflict ? '.' : conflict->exclusive ? 'W' : 'R';
     }
     return map;
@@ -56,8 +56,8 @@ TEST_F(Locks, SplitAndMerge) {
   locks->ClearAll({Kind::kProcess, &owners[2]});
   EXPECT_EQ(Map(3, 6), "......");
   EXPECT_EQ(Set(1, 'w', 5), "OK");
-  EXPECT_EQ(locks->FindConflict(Lock(2, false, 0))->first, 5u);
-  EXPECT_EQ(locks->FindConflict(Lock(2, false, 0))->last, FileLock::kToEnd);
+  EXPECT_EQ(Get(locks->FindConflict(Lock(2, false, 0)))->first, 5u);
+  EXPECT_EQ(Get(locks->FindConflict(Lock(2, false, 0)))->last, FileLock::kToEnd);
 }
 
 TEST_F(Locks, ThreeKindsOfOwner) {

@@ -58,10 +58,16 @@ Result<FileLock> ToRange(Task& task, vfs::FileDescription& file, const abi::Floc
 // Waits for |lock| as long as it takes.
 SyscallResult LockAndWait(Task& task, vfs::Vnode& vnode, vfs::FileLocks& locks,
                           const FileLock& lock) {
-  for (;;) {
+  // Who locks a shared file from outside tells nobody when he is done: look again, more and more
+  // rarely.
+  constexpr hal::Nanoseconds kFirstPause = 200'000, kLongestPause = 10'000'000;
+  for (hal::Nanoseconds pause = kFirstPause;; pause = std::min(2 * pause, kLongestPause)) {
     const auto wait = TRY(locks.SetOrWait(vnode, lock));
     if (!wait) return 0;
-    TRY(task.WaitFor(*wait, Signals::kSignaled, hal::Deadline::Never()));
+    const auto deadline =
+        wait->is_outer() ? hal::Deadline{hal::MonotonicNow() + pause} : hal::Deadline::Never();
+    const auto waited = task.WaitFor(*wait, Signals::kSignaled, deadline);
+    if (!waited.ok() && waited.error() != Errno::kETIMEDOUT) return waited.error();
   }
 }
 
@@ -75,7 +81,7 @@ SyscallResult GetRecordLock(Task& task, vfs::FileDescription& file, UserPtr<abi:
   const FileLock range = TRY(ToRange(task, file, given, of_file));
   if (of_file && given.pid != 0) return Errno::kEINVAL;
   const auto vnode = file.path().vnode();
-  const auto conflict = TRY(vnode->locks())->FindConflict(range);
+  const auto conflict = TRY(TRY(vnode->locks())->FindConflict(range));
   if (conflict) {
     given.type = conflict->exclusive ? kWriteLock : kReadLock;
     given.whence = int16_t(Whence::kSet);

@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
@@ -193,6 +194,44 @@ Result<uint64_t> HostSeek(HostNode open_node, uint64_t offset, int whence) {
   const off_t found = lseek(open_node, off_t(offset), whence);
   if (found < 0) return LastError();
   return uint64_t(found);
+}
+
+namespace {
+
+struct flock ToFlock(const HostLockRange& range) {
+  struct flock lock = {};
+  lock.l_type = range.kind == HostLockKind::kNone     ? F_UNLCK
+                : range.kind == HostLockKind::kShared ? F_RDLCK
+                                                      : F_WRLCK;
+  lock.l_start = off_t(range.first);
+  lock.l_len = range.last == INT64_MAX ? 0 : off_t(range.last - range.first + 1);
+  return lock;
+}
+
+}  // namespace
+
+Result<void> HostLockBytes(HostNode open_node, const HostLockRange& range) {
+  const struct flock lock = ToFlock(range);
+  return Check(fcntl(open_node, F_OFD_SETLK, &lock));
+}
+
+Result<HostLockConflict> HostFindLock(HostNode open_node, const HostLockRange& range) {
+  struct flock lock = ToFlock(range);
+  TRY(Check(fcntl(open_node, F_OFD_GETLK, &lock)));
+  HostLockConflict found = {};
+  if (lock.l_type == F_UNLCK) return found;
+  found.kind = lock.l_type == F_RDLCK ? HostLockKind::kShared : HostLockKind::kExclusive;
+  found.first = uint64_t(lock.l_start);
+  found.last = lock.l_len == 0 ? INT64_MAX : uint64_t(lock.l_start + lock.l_len - 1);
+  found.of_process = lock.l_pid != -1;
+  return found;
+}
+
+Result<void> HostLockFile(HostNode open_node, HostLockKind kind) {
+  const int operation = kind == HostLockKind::kNone     ? LOCK_UN
+                        : kind == HostLockKind::kShared ? LOCK_SH
+                                                        : LOCK_EX;
+  return Check(flock(open_node, operation | LOCK_NB));
 }
 
 Result<size_t> HostReadDirectory(HostNode open_node, uint64_t& cursor,

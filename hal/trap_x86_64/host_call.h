@@ -32,6 +32,8 @@ enum class HostNumber : uint64_t {
   kSendmsg = 46,
   kRecvmsg = 47,
   kExit = 60,
+  kFcntl = 72,
+  kFlock = 73,
   kFsync = 74,
   kFdatasync = 75,
   kFtruncate = 77,

@@ -258,6 +258,54 @@ Result<uint64_t> HostSeek(HostNode open_node, uint64_t offset, int whence) {
   return HostSize(HostCall(HostNumber::kLseek, open_node, offset, whence));
 }
 
+namespace {
+
+struct HostFlock {  // struct flock
+  int16_t type, whence;
+  int64_t start, length;
+  int32_t process_id;
+};
+enum : int16_t { kHostReadLock = 0, kHostWriteLock = 1, kHostUnlock = 2 };
+
+HostFlock ToHostFlock(const HostLockRange& range) {
+  HostFlock lock = {};
+  lock.type = range.kind == HostLockKind::kNone     ? kHostUnlock
+              : range.kind == HostLockKind::kShared ? kHostReadLock
+                                                    : kHostWriteLock;
+  lock.start = int64_t(range.first);
+  lock.length = range.last == INT64_MAX ? 0 : int64_t(range.last - range.first + 1);
+  return lock;
+}
+
+}  // namespace
+
+Result<void> HostLockBytes(HostNode open_node, const HostLockRange& range) {
+  constexpr int kOfdSetLock = 37;
+  const HostFlock lock = ToHostFlock(range);
+  return HostResult(HostCall(HostNumber::kFcntl, open_node, kOfdSetLock, &lock));
+}
+
+Result<HostLockConflict> HostFindLock(HostNode open_node, const HostLockRange& range) {
+  constexpr int kOfdGetLock = 36;
+  HostFlock lock = ToHostFlock(range);
+  TRY(HostResult(HostCall(HostNumber::kFcntl, open_node, kOfdGetLock, &lock)));
+  HostLockConflict found = {};
+  if (lock.type == kHostUnlock) return found;
+  found.kind = lock.type == kHostReadLock ? HostLockKind::kShared : HostLockKind::kExclusive;
+  found.first = uint64_t(lock.start);
+  found.last = lock.length == 0 ? INT64_MAX : uint64_t(lock.start + lock.length - 1);
+  found.of_process = lock.process_id != -1;
+  return found;
+}
+
+Result<void> HostLockFile(HostNode open_node, HostLockKind kind) {
+  constexpr int kShared = 1, kExclusive = 2, kNonBlocking = 4, kUnlock = 8;
+  const int operation = kind == HostLockKind::kNone     ? kUnlock
+                        : kind == HostLockKind::kShared ? kShared | kNonBlocking
+                                                        : kExclusive | kNonBlocking;
+  return HostResult(HostCall(HostNumber::kFlock, open_node, operation));
+}
+
 Result<size_t> HostReadDirectory(HostNode open_node, uint64_t& cursor,
                                  std::span<std::byte> buffer) {
   // The position is the open file's: a node is opened for one reader at a time.

@@ -187,6 +187,7 @@ Result<String> HostVnode::ReadLink() {
 
 Result<void> HostVnode::Opened(OpenFlags flags) {
   if (type_ != VnodeType::kRegular && type_ != VnodeType::kDirectory) return {};
+  TRY(locks())->SetOuter(host_locks_);
   MutexLock lock(open_lock_);
   TRY(ReachLocked((uint32_t(flags) & 3) != 0));
   open_count_++;
@@ -199,6 +200,7 @@ void HostVnode::Closed(OpenFlags) {
   {
     MutexLock lock(open_lock_);
     if (--open_count_ > 0) return;
+    host_locks_.Close();
     // A mapping that outlives its file needs the host file too.
     const auto in_use = [](const OpenNode& open) {
       return open.contents && open.contents->ref_count() > 1;

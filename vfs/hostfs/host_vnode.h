@@ -2,6 +2,7 @@
 #include <array>
 
 #include "vfs/file_description.h"
+#include "vfs/hostfs/host_locks.h"
 #include "vfs/hostfs/hostfs.h"
 
 namespace zrun::vfs {
@@ -98,6 +99,7 @@ class HostVnode final : public Vnode {
   Mutex open_lock_{LockRank::kVnode};
   uint32_t open_count_ GUARDED_BY(open_lock_) = 0;
   OpenNode reader_ GUARDED_BY(open_lock_), writer_ GUARDED_BY(open_lock_);
+  HostLocks host_locks_{node_};
 };
 
 }  // namespace zrun::vfs

@@ -1,6 +1,7 @@
 #include "vfs/hostfs/hostfs.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -9,6 +10,7 @@
 #include <fstream>
 #include <optional>
 
+#include "vfs/file_locks.h"
 #include "vfs/test_tree.h"
 
 namespace zrun::vfs {
@@ -145,6 +147,119 @@ TEST_F(HostFs, HoldsFewNodes) {
   for (int i = 0; i < 3000; i++) EXPECT_TRUE(tree->Exists("d/" + std::to_string(i)));
   EXPECT_LT(std::distance(fs::directory_iterator("/proc/self/fd"), {}), 700);
   EXPECT_EQ(tree->List("d").size(), 3002u);
+}
+
+// What other programs of the host see: an open file of the host's own stands for them.
+class HostFsLocks : public HostFs {
+ protected:
+  void SetUp() override {
+    HostFs::SetUp();
+    host = open((directory / "f").c_str(), O_RDWR | O_CLOEXEC);
+    file = Get(tree->Open("f", kReadWrite));
+    locks = Get(file->path().vnode()->locks());
+  }
+  void TearDown() override {
+    file = nullptr;
+    close(host);
+    HostFs::TearDown();
+  }
+  FileLock Lock(int owner, bool exclusive, uint64_t first, uint64_t last) {
+    return {{FileLockOwner::Kind::kProcess, &owners[owner]}, exclusive, first, last, owner};
+  }
+  std::string Set(int owner, char kind, uint64_t first, uint64_t last) {
+    const FileLock lock = Lock(owner, kind == 'w', first, last);
+    return ErrorOf(kind == 'u' ? locks->Clear(lock) : locks->Set(lock));
+  }
+  std::string Flock(int owner, char kind) {
+    const FileLock lock{{FileLockOwner::Kind::kFlock, &owners[owner]}, kind == 'w'};
+    return ErrorOf(kind == 'u' ? locks->Clear(lock) : locks->Set(lock));
+  }
+  // What the host is kept from writing ('W': and from reading), byte by byte.
+  std::string Map(off_t size) {
+    std::string map;
+    for (off_t at = 0; at < size; at++) {
+      struct flock lock = {};
+      lock.l_type = F_WRLCK, lock.l_start = at, lock.l_len = 1;
+      EXPECT_EQ(fcntl(host, F_OFD_GETLK, &lock), 0);
+      map += lock.l_type == F_UNLCK ? '.' : lock.l_type == F_RDLCK ? 'R' : 'W';
+    }
+    return map;
+  }
+  bool HostLock(short kind, off_t first, off_t size) {
+    struct flock lock = {};
+    lock.l_type = kind, lock.l_start = first, lock.l_len = size;
+    return fcntl(host, F_OFD_SETLK, &lock) == 0;
+  }
+  bool HostFlock(int operation) { return flock(host, operation | LOCK_NB) == 0; }
+  int host = -1;
+  RefPtr<FileDescription> file;
+  FileLocks* locks = nullptr;
+  char owners[4];
+};
+
+TEST_F(HostFsLocks, HoldsWhatItsOwnersHoldTogether) {
+  EXPECT_EQ(Set(0, 'r', 0, 5), "OK");
+  EXPECT_EQ(Set(1, 'r', 3, 7), "OK");
+  EXPECT_EQ(Map(10), "RRRRRRRR..");
+  EXPECT_EQ(Set(1, 'w', 8, 8), "OK");  // now it must be open for writing
+  EXPECT_EQ(Map(10), "RRRRRRRRW.");
+  EXPECT_EQ(Set(0, 'u', 0, 9), "OK");
+  EXPECT_EQ(Map(10), "...RRRRRW.");
+  EXPECT_EQ(Set(1, 'w', 4, 5), "OK");
+  EXPECT_EQ(Set(0, 'r', 3, 5), "EAGAIN");
+  EXPECT_EQ(Map(10), "...RWWRRW.");
+  EXPECT_EQ(Set(0, 'r', 2, 3), "OK");
+  locks->ClearAll({FileLockOwner::Kind::kProcess, &owners[1]});
+  EXPECT_EQ(Map(10), "..RR......");
+  locks->ClearAll({FileLockOwner::Kind::kProcess, &owners[0]});
+  EXPECT_EQ(Map(10), "..........");
+}
+
+TEST_F(HostFsLocks, AreKeptOutByTheHosts) {
+  ASSERT_TRUE(HostLock(F_RDLCK, 0, 4));
+  EXPECT_EQ(Set(0, 'w', 3, 3), "EAGAIN");
+  EXPECT_EQ(Set(0, 'r', 3, 3), "OK");
+  const auto conflict = Get(locks->FindConflict(Lock(1, true, 2, 9)));
+  ASSERT_TRUE(conflict);
+  EXPECT_EQ(conflict->process_id, 0);  // an owner's here comes first
+  ASSERT_TRUE(HostLock(F_WRLCK, 5, 0));
+  const auto outer = Get(locks->FindConflict(Lock(0, false, 4, 9)));
+  ASSERT_TRUE(outer);
+  EXPECT_TRUE(outer->exclusive);
+  EXPECT_EQ(outer->first, 5u);
+  EXPECT_EQ(outer->last, FileLock::kToEnd);
+  EXPECT_EQ(outer->process_id, -1);
+  const auto wait =
+      Get(locks->SetOrWait(*file->path().vnode(), Lock(0, false, 5, FileLock::kToEnd)));
+  ASSERT_TRUE(wait);
+  EXPECT_TRUE(wait->is_outer());
+  ASSERT_TRUE(HostLock(F_UNLCK, 5, 0));
+  EXPECT_FALSE(Get(locks->SetOrWait(*file->path().vnode(), Lock(0, false, 5, FileLock::kToEnd))));
+  EXPECT_FALSE(HostLock(F_WRLCK, 9, 1));
+}
+
+TEST_F(HostFsLocks, OfWholeFiles) {
+  EXPECT_EQ(Flock(0, 'r'), "OK");
+  EXPECT_EQ(Flock(1, 'r'), "OK");
+  EXPECT_EQ(Set(2, 'w', 0, 9), "OK");  // another family
+  EXPECT_TRUE(HostFlock(LOCK_SH));
+  EXPECT_EQ(Flock(1, 'u'), "OK");
+  EXPECT_FALSE(HostFlock(LOCK_EX));  // which gives up the shared one
+  EXPECT_TRUE(HostFlock(LOCK_SH));
+  EXPECT_EQ(Flock(0, 'w'), "EAGAIN");
+  EXPECT_TRUE(HostFlock(LOCK_EX));  // because |0| has lost its own
+  EXPECT_EQ(Flock(0, 'r'), "EAGAIN");
+  EXPECT_TRUE(HostFlock(LOCK_UN));
+  EXPECT_EQ(Flock(0, 'w'), "OK");
+  EXPECT_FALSE(HostFlock(LOCK_SH));
+}
+
+TEST_F(HostFsLocks, GoWithTheOpenFile) {
+  EXPECT_EQ(Flock(0, 'w'), "OK");
+  EXPECT_EQ(Set(0, 'w', 0, 9), "OK");
+  file = nullptr;
+  EXPECT_TRUE(HostFlock(LOCK_EX));
+  EXPECT_EQ(Map(10), "..........");
 }
 
 }  // namespace

@@ -1,0 +1,201 @@
+"""Shared host directories: what one side does, the other sees."""
+import fcntl
+import os
+import sqlite3
+import stat
+import struct
+import subprocess
+import sys
+
+from harness import PATIENCE, Failure, test
+
+# Locks a file as it is told, line by line, on the host as in a container. A "later" line is done by a child, whose
+# answer comes when it has it.
+LOCKER = """
+import errno, fcntl, os, signal, struct, sys
+fd = os.open(sys.argv[1], os.O_RDWR)
+FLOCK = "hhqqi4x"
+def interrupt(*_): raise InterruptedError(errno.EINTR, "")
+signal.signal(signal.SIGALRM, interrupt)
+def perform(verb, *words):
+    numbers = [int(word) for word in words]
+    try:
+        if verb == "flock":
+            fcntl.flock(fd, numbers[0])
+        elif verb == "close":
+            os.close(os.open(sys.argv[1], os.O_RDONLY))
+        elif verb == "list":
+            os.listdir(".")
+        elif verb == "interrupted":
+            signal.setitimer(signal.ITIMER_REAL, 0.05, 0.05)
+            try: fcntl.flock(fd, fcntl.LOCK_EX)
+            finally: signal.setitimer(signal.ITIMER_REAL, 0)
+        else:
+            command, kind, first, size = numbers
+            answer = fcntl.fcntl(fd, command, struct.pack(FLOCK, kind, 0, first, size, 0))
+            if command in (fcntl.F_GETLK, fcntl.F_OFD_GETLK): return str(struct.unpack(FLOCK, answer))
+        return "ok"
+    except OSError as error:
+        return errno.errorcode[error.errno]
+print("ready", flush=True)
+for line in sys.stdin:
+    verb, *words = line.split()
+    if verb != "later":
+        print(perform(verb, *words), flush=True)
+    elif os.fork() == 0:
+        print("began", flush=True)
+        print("later", perform(*words), flush=True)
+        os._exit(0)
+"""
+
+
+class Locker:
+    """One user of the file: a container, or with |image| None a process of the host."""
+
+    def __init__(self, z, image):
+        if image:
+            self.process = z.start(image, "--", "python3", "locker.py", "file", stdin=subprocess.PIPE)
+        else:
+            self.process = subprocess.Popen([sys.executable, "locker.py", "file"], cwd=z.folder, stdin=subprocess.PIPE,
+                                            stdout=subprocess.PIPE)
+            z.processes.append(self.process)
+
+    def read(self):
+        line = self.process.stdout.readline().decode().strip()
+        if not line:
+            raise Failure(f"a locker ended: {self.process.stderr.read() if self.process.stderr else ''}")
+        return line
+
+    def send(self, *words):
+        self.process.stdin.write((" ".join(map(str, words)) + "\n").encode())
+        self.process.stdin.flush()
+
+    def ask(self, *words):
+        self.send(*words)
+        return self.read()
+
+    def record(self, command, kind, first, size):
+        return self.ask("fcntl", int(command), int(kind), first, size)
+
+    def end(self):
+        self.process.stdin.close()
+        self.process.wait(PATIENCE)
+
+
+def lockers(z, count):
+    z.write("locker.py", LOCKER)
+    z.write("file", "0123456789")
+    made = [Locker(z, z.gcc_image) for _ in range(count)] + [Locker(z, None)]
+    for locker in made:
+        z.equal(locker.read(), "ready")
+    return made
+
+
+@test
+def record_locks_reach_the_host_and_other_containers(z):
+    one, two, host = lockers(z, 2)
+    for setting, asking, unlocked in ((fcntl.F_SETLK, fcntl.F_GETLK, 0), (fcntl.F_OFD_SETLK, fcntl.F_OFD_GETLK, 0)):
+        z.equal(one.record(setting, fcntl.F_WRLCK, 0, 10), "ok")
+        for other in (two, host):
+            z.equal(other.record(setting, fcntl.F_WRLCK, 5, 1), "EAGAIN")
+            z.equal(other.record(setting, fcntl.F_RDLCK, 0, 0), "EAGAIN")
+            z.equal(other.record(asking, fcntl.F_RDLCK, 3, 9), str((fcntl.F_WRLCK, 0, 0, 10, -1)))
+        # Half of it becomes a read lock, which others may have too.
+        z.equal(one.record(setting, fcntl.F_RDLCK, 0, 5), "ok")
+        z.equal(two.record(setting, fcntl.F_RDLCK, 0, 5), "ok")
+        z.equal(host.record(setting, fcntl.F_RDLCK, 4, 1), "ok")
+        z.equal(host.record(setting, fcntl.F_RDLCK, 4, 2), "EAGAIN")
+        z.equal(one.record(setting, fcntl.F_UNLCK, 3, 0), "ok")
+        z.equal(host.record(setting, fcntl.F_WRLCK, 5, 5), "ok")
+        z.equal(one.record(setting, fcntl.F_WRLCK, 9, 1), "EAGAIN")
+        # The host's own: a process of it has no number in the container.
+        z.equal(one.record(asking, fcntl.F_WRLCK, 5, 1),
+                str((fcntl.F_WRLCK, 0, 5, 5, 0 if setting == fcntl.F_SETLK else -1)))
+        if setting == fcntl.F_SETLK:  # which any close of the file gives up
+            for locker in (one, two, host):
+                z.equal(locker.ask("close"), "ok")
+            z.equal(two.record(setting, fcntl.F_WRLCK, 0, 0), "ok")
+            z.equal(two.ask("close"), "ok")
+    one.process.kill()  # the supervisor: what the container held goes with it
+    one.process.wait()
+    two.end()
+    host.record(fcntl.F_OFD_SETLK, fcntl.F_UNLCK, 0, 0)
+    z.until(lambda: host.record(fcntl.F_OFD_SETLK, fcntl.F_WRLCK, 0, 0) == "ok", "the locks of a killed container")
+    host.end()
+
+
+@test
+def whole_file_locks_reach_the_host_and_other_containers(z):
+    one, two, host = lockers(z, 2)
+    shared, exclusive = fcntl.LOCK_SH | fcntl.LOCK_NB, fcntl.LOCK_EX | fcntl.LOCK_NB
+    for locker in (one, two, host):
+        z.equal(locker.ask("flock", shared), "ok")
+    z.equal(one.ask("flock", fcntl.LOCK_UN), "ok")
+    z.equal(two.ask("flock", exclusive), "EAGAIN")  # and has given up its own
+    z.equal(host.ask("flock", exclusive), "ok")
+    z.equal(one.ask("flock", shared), "EAGAIN")
+    z.equal(two.ask("interrupted"), "EINTR")
+    # One that waits keeps nobody else of its container waiting.
+    z.equal(one.ask("later", "flock", fcntl.LOCK_EX), "began")
+    z.equal(one.ask("list"), "ok")
+    z.equal(host.ask("flock", fcntl.LOCK_UN), "ok")
+    z.equal(one.read(), "later ok")
+    for locker in (one, two, host):
+        locker.end()
+
+
+@test
+def record_locks_wait_for_the_host(z):
+    one, two, host = lockers(z, 2)
+    z.equal(host.record(fcntl.F_SETLK, fcntl.F_WRLCK, 0, 4), "ok")
+    z.equal(one.ask("later", "fcntl", int(fcntl.F_SETLKW), int(fcntl.F_WRLCK), 2, 4), "began")
+    z.equal(two.ask("later", "fcntl", int(fcntl.F_OFD_SETLKW), int(fcntl.F_RDLCK), 0, 1), "began")
+    z.equal(host.record(fcntl.F_SETLK, fcntl.F_UNLCK, 0, 0), "ok")
+    z.equal(one.read(), "later ok")
+    z.equal(two.read(), "later ok")
+    for locker in (one, two, host):
+        locker.end()
+
+
+STORM = """
+import sqlite3, sys
+base = sqlite3.connect("storm.db", timeout=60, isolation_level=None)
+for number in range(int(sys.argv[2])):
+    base.execute("insert into rows values (?, ?)", (sys.argv[1], number))
+    print(number, flush=True)
+"""
+
+
+@test
+def a_database_keeps_what_several_containers_insert(z):
+    z.write("storm.py", STORM)
+    for mode in ("wal", "delete"):
+        base = sqlite3.connect(z.folder / "storm.db")
+        z.equal(base.execute(f"pragma journal_mode={mode}").fetchone()[0], mode)
+        base.execute("create table rows (who, number)")
+        base.commit()
+        base.close()
+        rows = 60
+        writers = [z.start(z.gcc_image, "--", "python3", "storm.py", who, rows) for who in range(3)]
+        for writer in writers:
+            result = z.finish(writer)
+            z.ok(result, "".join(f"{number}\n" for number in range(rows)))
+        base = sqlite3.connect(z.folder / "storm.db")
+        z.equal(base.execute("select count(*) from rows").fetchone()[0], 3 * rows, f"rows with journal_mode={mode}")
+        z.equal(base.execute("pragma integrity_check").fetchone()[0], "ok")
+        base.close()
+        os.unlink(z.folder / "storm.db")
+
+
+@test
+def modes_of_new_files_are_the_guests(z):
+    """The umask of who started zrun is his; set-user-id programs are not made for others of the host."""
+    before = os.umask(0o077)
+    try:
+        z.ok(z.shell("umask 002; touch file; mkdir dir; mkfifo pipe; ln -s file link; umask 0; touch open; mkdir -m 2777 group;"
+                     "cp /bin/busybox tool; chmod 6755 tool; stat -c %a tool"), "755\n")
+    finally:
+        os.umask(before)
+    found = {name: stat.S_IMODE(os.lstat(z.folder / name).st_mode)
+             for name in ("file", "dir", "pipe", "open", "group", "tool")}
+    z.equal(found, {"file": 0o664, "dir": 0o775, "pipe": 0o664, "open": 0o666, "group": 0o2777, "tool": 0o755})
