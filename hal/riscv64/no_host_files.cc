@@ -24,6 +24,9 @@ Result<void> HostTruncate(HostNode, uint64_t) { return Errno::kENOSYS; }
 Result<void> HostSync(HostNode, bool) { return Errno::kENOSYS; }
 Result<void> HostAllocate(HostNode, uint32_t, uint64_t, uint64_t) { return Errno::kENOSYS; }
 Result<uint64_t> HostSeek(HostNode, uint64_t, int) { return Errno::kENOSYS; }
+Result<void> HostLockBytes(HostNode, const HostLockRange&) { return Errno::kENOSYS; }
+Result<void> HostLockFile(HostNode, HostLockKind) { return Errno::kENOSYS; }
+Result<HostLockConflict> HostFindLock(HostNode, const HostLockRange&) { return Errno::kENOSYS; }
 Result<size_t> HostReadDirectory(HostNode, uint64_t&, std::span<std::byte>) {
   return Errno::kENOSYS;
 }
