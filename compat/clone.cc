@@ -1,6 +1,9 @@
 #include "compat/clone.h"
 
+#include <optional>
+
 #include "compat/abi/arch.h"
+#include "compat/blocking.h"
 #include "compat/exec.h"
 #include "compat/exit.h"
 #include "compat/pidfd.h"
@@ -37,6 +40,15 @@ Result<void> CheckProcessLimit(Task& parent) {
   return Errno::kEAGAIN;
 }
 
+// EFAULT unless |size| bytes there can be written.
+Result<void> CheckWritable(Task& task, uint64_t address, size_t size) {
+  for (const uint64_t byte : {address, address + size - 1}) {
+    auto writable = task.region().HandleFault(byte, hal::Access::kWrite);
+    if (!writable.ok()) return Errno::kEFAULT;
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<void> CheckNamespaces(Task& task, uint64_t flags) {
@@ -45,23 +57,59 @@ Result<void> CheckNamespaces(Task& task, uint64_t flags) {
   return Errno::kEINVAL;  // as a kernel built without them answers
 }
 
-// What a clone is made of until it runs.
+// What a clone is made of until it runs. What has been taken for a child that does not come to run
+// goes back with it.
 struct TaskBuilder::Parts final : VmAddressRegion::ForkClient {
+  Parts(Task& its_parent, const CloneRequest& of) : parent(its_parent), request(of) {}
+  ~Parts();
+  void Adopt(RefPtr<VmAddressRegion> region) override;
+  void Announce();
+
+  Task& parent;
+  const CloneRequest& request;
   int32_t pid = 0;
+  uint64_t broadcasts = 0;  // before this fork
   RefPtr<ThreadGroup> group;
   RefPtr<Task> task;
   RefPtr<VforkGate> gate;
-  Fd pid_fd{-1};
   RefPtr<vfs::FileDescription> pid_file;
-
-  void Adopt(RefPtr<VmAddressRegion> region) override {
-    const Limits& limits = group->limits();
-    region->SetLimits(limits.soft(Limit::kAddressSpace), limits.soft(Limit::kData));
-    task->memory_context_->Adopt(region);
-    task->region_ = region;
-    static_cast<void>(group->process().ReplaceRegion(std::move(region)));
-  }
+  std::optional<ReservedFd> pid_fd;
+  bool linked = false;  // others can find the child
+  bool runs = false;
 };
+
+TaskBuilder::Parts::~Parts() {
+  if (runs || pid == 0) return;
+  if (linked) {
+    Exit::Withdraw(*task);
+    return;
+  }
+  MutexLock lock(Kernel::Get().lock());
+  Kernel::Get().pids().Cancel(pid);
+}
+
+void TaskBuilder::Parts::Adopt(RefPtr<VmAddressRegion> region) {
+  const Limits& limits = group->limits();
+  region->SetLimits(limits.soft(Limit::kAddressSpace), limits.soft(Limit::kData));
+  task->memory_context_->Adopt(region);
+  task->region_ = region;
+  static_cast<void>(group->process().ReplaceRegion(std::move(region)));
+  Announce();
+}
+
+// Nothing can fail any more, but the child does not run yet. What its parent is told is not in a
+// memory of its own. Linux ignores a bad address for the number.
+void TaskBuilder::Parts::Announce() {
+  UserMemory memory = parent.memory();
+  if (pid_fd) {
+    static_cast<void>(memory.Write(UserPtr<int32_t>(request.pid_fd), pid_fd->fd().value));
+    pid_fd->Publish(pid_file, true);
+  }
+  if (request.flags & kCloneParentSetTid)
+    static_cast<void>(memory.Write(UserPtr<int32_t>(request.parent_tid), pid));
+  Kernel::Get().forks.fetch_add(1, std::memory_order_relaxed);
+  runs = true;
+}
 
 SyscallResult CloneTask(Task& parent, const CloneRequest& request) {
   return TaskBuilder::Clone(parent, request);
@@ -69,50 +117,38 @@ SyscallResult CloneTask(Task& parent, const CloneRequest& request) {
 
 SyscallResult TaskBuilder::Clone(Task& parent, const CloneRequest& request) {
   TRY(CheckFlags(parent, request));
-  // Signals that came before the fork are the parent's alone.
-  if (parent.HasPendingSignal()) return Errno::kRestartNoIntr;
-  TRY(CheckProcessLimit(parent));
-  Kernel& kernel = Kernel::Get();
-  Parts parts;
-  {
-    MutexLock lock(Kernel::Get().lock());
-    if (request.wanted_tid) {
-      TRY(Kernel::Get().pids().AllocateExactly(request.wanted_tid));
-      parts.pid = request.wanted_tid;
-    } else {
-      parts.pid = TRY(Kernel::Get().pids().Allocate());
-    }
-  }
-  Result<void> done = Assemble(parent, request, parts);
-  if (done.ok()) done = Link(parent, request, parts);
-  if (!done.ok()) {
-    if (parts.pid_fd.value >= 0) parent.fds().Unreserve(parts.pid_fd);
-    MutexLock lock(Kernel::Get().lock());
-    Kernel::Get().pids().Cancel(parts.pid);
-    return done.error();
+  Parts parts(parent, request);
+  TRY(Number(parts));
+  TRY(Assemble(parts));
+  TRY(Link(parts));
+  if (request.flags & kCloneVm) {
+    hal::Thread* const machine = TRY(parts.task->Launch(parent.region_->space()));
+    parts.Announce();
+    parts.task->SetMachineThread(machine);
+  } else {
+    TRY(parent.region_->Fork(*parts.task, parts));
   }
   const int32_t pid = parts.pid;
-  UserMemory memory = parent.memory();
-  const UserPtr<int32_t> parent_tid(request.parent_tid);
-  const bool tell = request.flags & kCloneParentSetTid;
-  // A child with a memory of its own does not see it. Linux ignores a bad address.
-  if (tell && (request.flags & kCloneVm)) static_cast<void>(memory.Write(parent_tid, pid));
-  if (auto started = Start(parent, request, parts); !started.ok()) {
-    Unlink(parts);
-    if (parts.pid_fd.value >= 0) parent.fds().Unreserve(parts.pid_fd);
-    return started.error();
-  }
-  if (tell && !(request.flags & kCloneVm)) static_cast<void>(memory.Write(parent_tid, pid));
-  if (parts.pid_file) {
-    const Rights rights = parts.pid_file->default_rights();
-    parent.fds().Publish(parts.pid_fd, Handle(std::move(parts.pid_file), rights), true);
-  }
-  kernel.forks.fetch_add(1, std::memory_order_relaxed);
   if (parts.gate) WaitForVfork(parent, *parts.gate);
   return uint64_t(pid);
 }
 
-Result<void> TaskBuilder::Assemble(Task& parent, const CloneRequest& request, Parts& parts) {
+Result<void> TaskBuilder::Number(Parts& parts) {
+  Task& parent = parts.parent;
+  const int32_t wanted = parts.request.wanted_tid;
+  MutexLock lock(Kernel::Get().lock());
+  // Signals that came before the fork are the parent's alone.
+  parts.broadcasts = Kernel::Get().broadcasts();
+  if (parent.HasPendingSignal()) return Errno::kRestartNoIntr;
+  TRY(CheckProcessLimit(parent));
+  if (wanted) TRY(Kernel::Get().pids().AllocateExactly(wanted));
+  parts.pid = wanted ? wanted : TRY(Kernel::Get().pids().Allocate());
+  return {};
+}
+
+Result<void> TaskBuilder::Assemble(Parts& parts) {
+  Task& parent = parts.parent;
+  const CloneRequest& request = parts.request;
   const uint64_t flags = request.flags;
   const bool shares_memory = flags & kCloneVm;
   if (flags & kCloneThread) {
@@ -177,29 +213,32 @@ Result<void> TaskBuilder::Assemble(Task& parent, const CloneRequest& request, Pa
 
   if (flags & kClonePidFd) {
     parts.pid_file = TRY(CreatePidFd(parts.group, vfs::OpenFlags::kReadWrite));
-    parts.pid_fd = TRY(parent.fds().Reserve(parent.group().limits().soft(Limit::kFiles)));
-    TRY(parent.memory().Write(UserPtr<int32_t>(request.pid_fd), parts.pid_fd.value));
+    parts.pid_fd.emplace(TRY(ReservedFd::Create(parent)));
+    TRY(CheckWritable(parent, request.pid_fd, sizeof(int32_t)));
   }
   return {};
 }
 
 // From here on others can see the child.
-Result<void> TaskBuilder::Link(Task& parent, const CloneRequest& request, Parts& parts) {
-  Kernel& kernel = Kernel::Get();
+Result<void> TaskBuilder::Link(Parts& parts) {
+  Task& parent = parts.parent;
+  const CloneRequest& request = parts.request;
   ThreadGroup& from = parent.group();
   ThreadGroup& group = *parts.group;
   Task& task = *parts.task;
   MutexLock lock(Kernel::Get().lock());
   if (&group == &from) {
+    // Its process ends, or stops: this thread would miss that.
     MutexLock signal_lock(from.signal_lock);
-    if (parent.HasPendingSignal()) return Errno::kRestartNoIntr;
+    if (parent.MustExit() || from.stop_signal != 0) return Errno::kRestartNoIntr;
     from.tasks.PushBack(task);
     from.live_tasks++;
   } else {
-    {
-      MutexLock signal_lock(from.signal_lock);
-      if (parent.HasPendingSignal()) return Errno::kRestartNoIntr;
-    }
+    // A signal for many processes, this one's child among them, must not miss the child. One for
+    // the parent alone can wait: programs that take signals all the time get to fork.
+    if (parent.MustExit() ||
+        (Kernel::Get().broadcasts() != parts.broadcasts && parent.HasPendingSignal()))
+      return Errno::kRestartNoIntr;
     const bool sibling = request.flags & kCloneParent;
     group.parent = sibling ? from.parent : &from;
     group.parent_tid = sibling ? from.parent_tid : parent.tid();
@@ -218,39 +257,14 @@ Result<void> TaskBuilder::Link(Task& parent, const CloneRequest& request, Parts&
   Kernel::Get().pids().SetTask(parts.pid, &task);
   task.memory_context_->users.fetch_add(1);
   if (task.account) task.account->tasks.fetch_add(1);
-  kernel.threads.fetch_add(1);
+  Kernel::Get().threads.fetch_add(1);
+  parts.linked = true;
   return {};
-}
-
-void TaskBuilder::Unlink(Parts& parts) {
-  Kernel& kernel = Kernel::Get();
-  ThreadGroup& group = *parts.group;
-  Task& task = *parts.task;
-  MutexLock lock(Kernel::Get().lock());
-  task.memory_context_->RemoveUser();
-  if (task.account) task.account->tasks.fetch_sub(1);
-  kernel.threads.fetch_sub(1);
-  bool whole;
-  {
-    MutexLock signal_lock(group.signal_lock);
-    group.tasks.Remove(task);
-    group.live_tasks--;
-    whole = group.leader == &task;
-    if (whole) group.leader = nullptr;
-  }
-  Kernel::Get().pids().SetTask(parts.pid, nullptr);
-  if (whole) Exit::Forget(group);
-}
-
-Result<void> TaskBuilder::Start(Task& parent, const CloneRequest& request, Parts& parts) {
-  if (request.flags & kCloneVm) return parts.task->Thread::Start(parent.region_->space());
-  return parent.region_->Fork(*parts.task, parts);
 }
 
 Result<RefPtr<ThreadGroup>> TaskBuilder::StartFirst(First first, RefPtr<Session> session,
                                                     ThreadGroup* reaper) {
-  Kernel& kernel = Kernel::Get();
-  auto process = TRY(Process::Create(kernel.job(), first.region));
+  auto process = TRY(Process::Create(Kernel::Get().job(), first.region));
   auto group =
       TRY(ThreadGroup::Create(first.pid, std::move(process), TRY(SignalActions::Create())));
   auto task = TRY(MakeRef<Task>(group));
@@ -258,15 +272,14 @@ Result<RefPtr<ThreadGroup>> TaskBuilder::StartFirst(First first, RefPtr<Session>
   task->fds_ = std::move(first.fds);
   task->fs_ = std::move(first.fs);
   task->memory_context_ = TRY(MemoryContext::Create(first.region));
-  task->memory_context_->users.store(1);
   task->region_ = first.region;
   task->account = TRY(UserAccount::Of(first.credentials->uid));
-  task->account->tasks.fetch_add(1);
   const uint32_t uid = first.credentials->uid;
   task->SetCredentials(std::move(first.credentials));
   task->exec_plan_ = std::move(first.plan);
   {
     MutexLock lock(Kernel::Get().lock());
+    auto process_group = TRY(MakeRef<ProcessGroup>(first.pid, session));
     TRY(Kernel::Get().pids().AllocateExactly(first.pid));
     // pid 1 is out of reach of others' default actions, be it the program or not.
     if (!reaper) group->unkillable.store(true);
@@ -274,7 +287,7 @@ Result<RefPtr<ThreadGroup>> TaskBuilder::StartFirst(First first, RefPtr<Session>
     Kernel::Get().main_ = group.get();
     group->parent = first.parent;
     group->real_uid = uid;
-    group->process_group = TRY(MakeRef<ProcessGroup>(first.pid, session));
+    group->process_group = std::move(process_group);
     Kernel::Get().pids().SetProcessGroup(first.pid, group->process_group.get());
     Kernel::Get().pids().SetSession(first.pid, session.get());
     group->process_group->members.PushBack(*group);
@@ -287,8 +300,16 @@ Result<RefPtr<ThreadGroup>> TaskBuilder::StartFirst(First first, RefPtr<Session>
     group->live_tasks = 1;
     group->leader = task.get();
   }
-  kernel.threads.fetch_add(1);
-  TRY(task->Thread::Start(first.region->space()));
+  task->memory_context_->users.store(1);
+  task->account->tasks.fetch_add(1);
+  Kernel::Get().threads.fetch_add(1);
+  if (auto started = task->Thread::Start(first.region->space()); !started.ok()) {
+    Exit::Withdraw(*task);
+    MutexLock lock(Kernel::Get().lock());
+    Kernel::Get().init_ = reaper;
+    Kernel::Get().main_ = nullptr;
+    return started.error();
+  }
   return group;
 }
 

@@ -54,10 +54,9 @@ class TaskBuilder {
   friend SyscallResult CloneTask(Task& parent, const CloneRequest& request);
   struct Parts;
   static SyscallResult Clone(Task& parent, const CloneRequest& request);
-  static Result<void> Assemble(Task& parent, const CloneRequest& request, Parts& parts);
-  static Result<void> Link(Task& parent, const CloneRequest& request, Parts& parts);
-  static void Unlink(Parts& parts);
-  static Result<void> Start(Task& parent, const CloneRequest& request, Parts& parts);
+  static Result<void> Number(Parts& parts);
+  static Result<void> Assemble(Parts& parts);
+  static Result<void> Link(Parts& parts);
 };
 
 }  // namespace zrun::compat

@@ -145,41 +145,47 @@ void GiveChildrenAway(ThreadGroup& dead, int32_t uid) REQUIRES(Kernel::Get().loc
 
 }  // namespace
 
-void Exit::Run(Task& task) {
+// No signal is the task's any more, and no stop waits for it. True if it is the last.
+bool Exit::LeaveSignals(Task& task) {
   ThreadGroup& group = task.group();
-  Kernel& kernel = Kernel::Get();
-  bool last;
-  {
-    MutexLock lock(group.signal_lock);
-    task.signals_.mask = SignalSet(~uint64_t{0});
-    last = --group.live_tasks == 0;
-    if (!group.exiting && (group.leader == &task || last)) group.group_status = task.exit_status_;
-    // A stop waits for nobody who is gone.
-    if ((task.attention_.load() & Task::kAttendStop) && group.stop_signal != 0 &&
-        --group.stopping_tasks == 0 && !last) {
-      group.is_stopped = true;
-      group.stop_reportable = true;
-      group.announce_stop = true;
-      if (Task* other = group.tasks.front()) other->Demand(Task::kAttendSignal);
-    }
-    if (!last) {
-      // What only this thread would have taken is for the others now.
-      for (Task& other : group.tasks)
-        if (&other != &task && !group.shared_queue.pending().empty())
-          other.Demand(Task::kAttendSignal);
-    }
+  MutexLock lock(group.signal_lock);
+  task.signals_.mask = SignalSet(~uint64_t{0});
+  const bool last = --group.live_tasks == 0;
+  if (!group.exiting && (group.leader == &task || last)) group.group_status = task.exit_status_;
+  if ((task.attention_.load() & Task::kAttendStop) && group.stop_signal != 0 &&
+      --group.stopping_tasks == 0 && !last) {
+    group.is_stopped = true;
+    group.stop_reportable = true;
+    group.announce_stop = true;
+    if (Task* other = group.tasks.front()) other->Demand(Task::kAttendSignal);
   }
-  if (last) {
-    group.timers().DeleteAll();
-    if (group.undoes_semaphores.load()) UndoSemaphores(group);
+  if (!last) {
+    // What only this thread would have taken is for the others now.
+    for (Task& other : group.tasks)
+      if (&other != &task && !group.shared_queue.pending().empty())
+        other.Demand(Task::kAttendSignal);
   }
-  ReleaseUserLocks(task);
+  return last;
+}
+
+// What it holds and counts for.
+void Exit::LetGo(Task& task) {
   ReleasePiWaiters(task, true);
   ReleaseMemory(task);
   task.ReplaceFds(nullptr);
   task.ReplaceFs(nullptr);
   if (task.account) task.account->tasks.fetch_sub(1);
-  kernel.threads.fetch_sub(1);
+  Kernel::Get().threads.fetch_sub(1);
+}
+
+void Exit::Run(Task& task) {
+  ThreadGroup& group = task.group();
+  if (LeaveSignals(task)) {
+    group.timers().DeleteAll();
+    if (group.undoes_semaphores.load()) UndoSemaphores(group);
+  }
+  ReleaseUserLocks(task);
+  LetGo(task);
   bool leads_session, ends_container;
   int status;
   {
@@ -199,6 +205,21 @@ void Exit::Run(Task& task) {
     EndProcess(task);
   }
   if (ends_container) EndContainer(status);
+}
+
+void Exit::Withdraw(Task& task) {
+  ThreadGroup& group = task.group();
+  LeaveSignals(task);
+  LetGo(task);
+  {
+    MutexLock lock(Kernel::Get().lock());
+    if (!LeaveGroup(task)) return;
+  }
+  group.process().Terminate(0);
+  MutexLock lock(Kernel::Get().lock());
+  NotifyPidFds(group);
+  if (group.parent) group.parent->child_waiters.WakeAll();
+  Forget(group);
 }
 
 // True if it was the last.

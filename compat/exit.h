@@ -8,6 +8,9 @@ class Exit {
  public:
   // The end of a task's life: called once by its run loop; it returns into Thread::Main's end.
   static void Run(Task& task);
+  // For a task that others could find already, but that did not come to run. Not its parent's to
+  // wait for.
+  static void Withdraw(Task& task);
   // Takes a process out of the tables: it has been waited for, or never ran. Drops the tables'
   // reference.
   static void Forget(ThreadGroup& group) REQUIRES(Kernel::Get().lock());
@@ -15,6 +18,8 @@ class Exit {
   static void ReleaseMemory(Task& task);
 
  private:
+  static bool LeaveSignals(Task& task);
+  static void LetGo(Task& task);
   static bool LeaveGroup(Task& task) REQUIRES(Kernel::Get().lock());
   static void EndProcess(Task& task) REQUIRES(Kernel::Get().lock());
 };

@@ -34,6 +34,10 @@ class Kernel {
   ThreadGroup* main() REQUIRES(lock_) { return main_; }
   hal::Nanoseconds boot_time() const { return boot_time_; }  // monotonic
 
+  // How often a signal was sent to more than one process. A fork under way must know.
+  uint64_t broadcasts() const REQUIRES(lock_) { return broadcasts_; }
+  void CountBroadcast() REQUIRES(lock_) { broadcasts_++; }
+
   // uname(2). 64 characters at most.
   using UtsName = TextBuffer<64>;
   UtsName hostname() const EXCLUDES(uts_lock_);
@@ -65,6 +69,7 @@ class Kernel {
   PidTable pids_ GUARDED_BY(lock_);
   ThreadGroup* init_ GUARDED_BY(lock_) = nullptr;
   ThreadGroup* main_ GUARDED_BY(lock_) = nullptr;
+  uint64_t broadcasts_ GUARDED_BY(lock_) = 0;
   FutexTable futexes_;
   RefPtr<Job> job_;
   RefPtr<vfs::MountNamespace> mounts_;

@@ -146,6 +146,7 @@ Result<void> SendToTask(Task& task, const SigInfo& info, Force force) {
 }
 
 void SendToProcessGroup(ProcessGroup& group, const SigInfo& info) {
+  Kernel::Get().CountBroadcast();
   for (ThreadGroup& member : group.members) static_cast<void>(SendToGroup(member, info));
 }
 

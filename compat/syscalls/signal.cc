@@ -135,6 +135,7 @@ namespace {
 SyscallResult KillMany(Task& task, int32_t pid, const SigInfo& info, int signo)
     REQUIRES(Kernel::Get().lock()) {
   PidTable& pids = Kernel::Get().pids();
+  Kernel::Get().CountBroadcast();
   bool any = false, sent = false;
   Errno error = Errno::kESRCH;
   auto try_one = [&](ThreadGroup& group) REQUIRES(Kernel::Get().lock()) {

@@ -6,8 +6,12 @@ Process::Process(RefPtr<Job> job, RefPtr<VmAddressRegion> region)
     : KernelObject(kType), job_(std::move(job)), region_(std::move(region)) {}
 
 Process::~Process() {
-  MutexLock lock(lock_);
-  CHECK(!counted_);
+  bool counted;
+  {
+    MutexLock lock(lock_);
+    counted = counted_;
+  }
+  if (counted) job_->RemoveProcess();  // it never began
 }
 
 Result<RefPtr<Process>> Process::Create(RefPtr<Job> job, RefPtr<VmAddressRegion> region) {

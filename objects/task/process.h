@@ -9,7 +9,8 @@ namespace zrun {
 class Process final : public KernelObject {
  public:
   static constexpr ObjectType kType = ObjectType::kProcess;
-  // EAGAIN when the job's limit is reached.
+  // EAGAIN when the job's limit is reached. The job counts it until Terminate(), or until it is
+  // gone without ever having begun.
   static Result<RefPtr<Process>> Create(RefPtr<Job> job, RefPtr<VmAddressRegion> region);
   ~Process() override;
   RefPtr<VmAddressRegion> region() const EXCLUDES(lock_);

@@ -27,13 +27,14 @@ void Thread::SetMachineThread(hal::Thread* thread) {
   OpenGate();
 }
 
-Result<void> Thread::Start(hal::AddressSpace& space) {
+Result<hal::Thread*> Thread::Launch(hal::AddressSpace& space) {
   auto started = hal::StartThread(&space, PrepareStart());
-  if (!started.ok()) {
-    CancelStart();
-    return started.error();
-  }
-  SetMachineThread(started.value());
+  if (!started.ok()) CancelStart();
+  return started;
+}
+
+Result<void> Thread::Start(hal::AddressSpace& space) {
+  SetMachineThread(TRY(Launch(space)));
   return {};
 }
 

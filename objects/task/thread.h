@@ -19,6 +19,8 @@ class Thread : public KernelObject {
   // Runs Main() on a new kernel thread in |space|. Holds a reference on itself until Main() has
   // returned.
   Result<void> Start(hal::AddressSpace& space) EXCLUDES(machine_lock_);
+  // The same in two steps: the new thread runs nothing of ours before SetMachineThread().
+  Result<hal::Thread*> Launch(hal::AddressSpace& space);
   // fork: the same, in a copy of the caller's address space (objects/vm: VmAddressRegion::Fork says
   // how). For the VM layer: what the machine must run, and the thread it became.
   hal::ThreadStart PrepareStart();

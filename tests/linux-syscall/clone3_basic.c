@@ -35,7 +35,12 @@ int main(void) {
   args.child_tid = (uintptr_t)&child_tid;
   args.pidfd = (uintptr_t)&pidfd;
   pid = CHECK_OK(Clone3(&args));
-  if (pid == 0) _exit(child_tid == syscall(SYS_gettid) ? 0 : 1);
+  if (pid == 0) {  // what the parent is told is not in the child's memory
+    CHECK_EQ(child_tid, Gettid());
+    CHECK_EQ(parent_tid, 0);
+    CHECK_EQ(pidfd, -1);
+    _exit(0);
+  }
   CHECK_EQ(parent_tid, pid);
   CHECK_EQ(child_tid, 0);
   CHECK_EQ(fcntl(pidfd, F_GETFD), FD_CLOEXEC);
@@ -44,6 +49,23 @@ int main(void) {
   CHECK_EQ(poll_pidfd.revents & POLLIN, POLLIN);
   WAIT_EXIT((pid_t)pid, 0);
   close(pidfd);
+
+  // In memory that is shared it is there before the child runs, and the descriptor is open.
+  struct Told {
+    pid_t tid;
+    int pidfd;
+  }* told = SharedPage();
+  args.flags = CLONE_PARENT_SETTID | CLONE_PIDFD | CLONE_FILES;
+  args.parent_tid = (uintptr_t)&told->tid;
+  args.pidfd = (uintptr_t)&told->pidfd;
+  pid = CHECK_OK(Clone3(&args));
+  if (pid == 0) {
+    CHECK_EQ(told->tid, getpid());
+    CHECK_EQ(fcntl(told->pidfd, F_GETFD), FD_CLOEXEC);
+    _exit(0);
+  }
+  WAIT_EXIT((pid_t)pid, 0);
+  close(told->pidfd);
 
 #ifdef CLONE_CLEAR_SIGHAND
   Handle(SIGUSR1, Ignore, 0);

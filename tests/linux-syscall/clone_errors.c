@@ -77,5 +77,26 @@ int main(void) {
   CHECK_EQ(syscall(SYS_clone3, &args, sizeof args), -1);
   CHECK(errno == EEXIST || errno == EPERM);
   CHECK_ERR(wait(NULL), ECHILD);
+
+  // A descriptor for the child that cannot be told, or had: nothing is left of either.
+  args.set_tid = args.set_tid_size = 0;
+  args.flags = CLONE_PIDFD;
+  args.pidfd = (uintptr_t)BAD_POINTER;
+  const int next = (int)CHECK_OK(dup(2));
+  close(next);
+  for (int i = 0; i < 3; i++) CHECK_ERR(syscall(SYS_clone3, &args, sizeof args), EFAULT);
+  args.flags = CLONE_PIDFD | CLONE_VM | CLONE_VFORK;
+  CHECK_ERR(syscall(SYS_clone3, &args, sizeof args), EFAULT);
+  int pidfd = -1;
+  args.flags = CLONE_PIDFD;
+  args.pidfd = (uintptr_t)&pidfd;
+  IN_CHILD({
+    CHECK_OK(setrlimit(RLIMIT_NOFILE, &(struct rlimit){3, 3}));
+    for (int i = 0; i < 3; i++) CHECK_ERR(syscall(SYS_clone3, &args, sizeof args), EMFILE);
+    CHECK_EQ(pidfd, -1);
+    CHECK_ERR(wait(NULL), ECHILD);
+  });
+  CHECK_EQ(CHECK_OK(dup(2)), next);
+  CHECK_ERR(wait(NULL), ECHILD);
   return 0;
 }
