@@ -50,7 +50,8 @@ Result<void> VmAddressRegion::FaultLocked(vaddr_t address, Access access, RefPtr
                      : shared_pages::HandleFault(*space_, *mapping, address, access);
   if (!handled.ok() && handled.error() == Errno::kEAGAIN) {
     to_fill = mapping->info.object;
-    fill_offset = mapping->OffsetOf(hal::RoundDown(address));
+    fill_offset = private_pages::kMapsAhead ? mapping->info.object_offset + mapping->populated
+                                            : mapping->OffsetOf(hal::RoundDown(address));
   }
   return handled;
 }

@@ -1,4 +1,6 @@
 // Files, shared objects, advice and growth. Runs over both bodies of private pages.
+#include <functional>
+
 #include "objects/vm/region_for_test.h"
 #include "objects/vm/vm_address_region.h"
 
@@ -87,18 +89,20 @@ TEST_P(RegionObjectTest, PrivateFileMappings) {
   EXPECT_EQ(space.Read(At(0), 5), "hello");
 }
 
-TEST_P(RegionObjectTest, SourcesAreReadOnFault) {
-  class Letters final : public PageSource {
-   public:
-    Result<void> ReadPages(uint64_t offset, std::span<const hal::PhysRange> frames) override {
-      for (const hal::PhysRange& frame : frames) {
-        memset(hal::PhysToVirt(frame.base), int('A' + offset / kPageSize), kPageSize);
-        offset += kPageSize;
-      }
-      return {};
+// Each page is full of its number's letter.
+class Letters final : public PageSource {
+ public:
+  Result<void> ReadPages(uint64_t offset, std::span<const hal::PhysRange> frames) override {
+    for (const hal::PhysRange& frame : frames) {
+      memset(hal::PhysToVirt(frame.base), int('A' + offset / kPageSize), kPageSize);
+      offset += kPageSize;
     }
-    Result<void> WritePages(uint64_t, std::span<const hal::PhysRange>) override { return {}; }
-  };
+    return {};
+  }
+  Result<void> WritePages(uint64_t, std::span<const hal::PhysRange>) override { return {}; }
+};
+
+TEST_P(RegionObjectTest, SourcesAreReadOnFault) {
   Space space;
   auto file = VmObject::CreatePaged(40 * kPageSize, MakeOwned<Letters>().value()).value();
   space.Map(At(0), 40, Access::kRead, MapFlags::kNone, file).value();
@@ -108,6 +112,51 @@ TEST_P(RegionObjectTest, SourcesAreReadOnFault) {
   EXPECT_TRUE(space.Write(At(120), "x"));
   EXPECT_EQ(space.Read(At(120), 2), "xU");
   EXPECT_EQ(space.Read(At(20), 2), "UU");
+}
+
+// A space without translations that tells what happens to it.
+class WatchedSpace final : public hal::AddressSpace {
+ public:
+  ~WatchedSpace() override { on_end(); }
+  Result<void> MapShared(vaddr_t, std::span<const hal::PhysRange>, Access) override { return {}; }
+  Result<void> Protect(hal::VirtRange, Access) override { return {}; }
+  Result<void> Unmap(hal::VirtRange) override {
+    on_unmap();
+    return {};
+  }
+  Result<void> UnmapAll() override { return {}; }
+  std::function<void()> on_unmap, on_end;
+};
+
+// While pages are being taken from an object's mappings, others of it are, from first to last.
+TEST_P(RegionObjectTest, PagesMayGoInTwoPlacesAtOnce) {
+  auto file = VmObject::CreatePaged(2 * kPageSize, MakeOwned<Letters>().value()).value();
+  auto watched = MakeRef<WatchedSpace>().value();
+  auto first = VmAddressRegion::Create(watched).value();
+  Mapping mapping;
+  mapping.range = {At(0), 2 * kPageSize};
+  mapping.object = file;
+  mapping.access = Access::kRead;
+  mapping.flags = MapFlags::kFixed;
+  ASSERT_TRUE(first->Map(std::move(mapping)).ok());
+  Space spaces[2];
+  for (Space& space : spaces) {
+    space.Map(At(0), 2, Access::kRead, MapFlags::kNone, file).value();
+    space.Enter();
+    EXPECT_EQ(space.Read(At(1) - 1, 2), "AB");
+  }
+  // The first region ends as it has been visited: no lock is held there.
+  watched->on_unmap = [&] { first = nullptr; };
+  bool inner = false;
+  watched->on_end = [&] { inner = file->Decommit(kPageSize, kPageSize).ok(); };
+  watched = nullptr;
+  ASSERT_TRUE(file->Decommit(0, kPageSize).ok());
+  EXPECT_TRUE(inner);
+  for (Space& space : spaces) {
+    auto& translations = static_cast<hal::fake::Space&>(space.region->space());
+    EXPECT_FALSE(translations.Find(At(0)).has_value());
+    EXPECT_FALSE(translations.Find(At(1)).has_value());
+  }
 }
 
 TEST_P(RegionObjectTest, Advice) {

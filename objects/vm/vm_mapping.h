@@ -32,8 +32,6 @@ class VmMapping final : public TreeNode<>, public ListNode<MappingListTag> {
   // Otherwise: the pages of a private mapping that are its own, and where they start in it.
   RefPtr<VmObject> pages;
   uint64_t pages_offset = 0;
-  // Guarded by the object's lock: the last walk over its mappings that has seen this one.
-  uint64_t walk = 0;
 
   // Of the subtree, for the search for room.
   hal::vaddr_t subtree_base = 0;

@@ -292,7 +292,11 @@ Result<void> VmObject::AddMapping(VmMapping& mapping) {
 
 void VmObject::RemoveMapping(VmMapping& mapping) {
   MutexLock lock(lock_);
-  if (static_cast<ListNode<MappingListTag>&>(mapping).is_linked()) mappings_.Remove(mapping);
+  if (!static_cast<ListNode<MappingListTag>&>(mapping).is_linked()) return;
+  for (MappingWalk& walk : walks_) {
+    if (walk.next == &mapping) walk.next = mappings_.NextOf(mapping);
+  }
+  mappings_.Remove(mapping);
 }
 
 bool VmObject::HasMappings() const {

@@ -10,6 +10,7 @@
 
 namespace zrun {
 
+class VmAddressRegion;
 class VmMapping;
 struct MappingListTag;
 struct PageCacheTag;
@@ -112,6 +113,10 @@ class VmObject final : public KernelObject, public ListNode<PageCacheTag> {
     uint64_t begin = 0, end = 0;
     bool cancelled = false;
   };
+  // Somebody's way through the list of mappings, which may change meanwhile.
+  struct MappingWalk : ListNode<MappingWalk> {
+    VmMapping* next = nullptr;
+  };
   using PageFrames = std::array<hal::PhysRange, PageSource::kMaxCluster / hal::kPageSize>;
   VmObject(uint64_t size, OwnPtr<PageSource> source);
   VmObject(hal::PhysRange range, uint64_t size);
@@ -146,6 +151,9 @@ class VmObject final : public KernelObject, public ListNode<PageCacheTag> {
   bool HasMappings() const EXCLUDES(lock_);
   bool HasSharedMapping() REQUIRES(lock_);
   void UnmapEverywhere(uint64_t offset, uint64_t size, bool even_private) EXCLUDES(lock_);
+  // The region to visit next; null at the list's end, which ends the walk.
+  RefPtr<VmAddressRegion> NextRegion(MappingWalk& walk, const VmAddressRegion* visited)
+      EXCLUDES(lock_);
 
   const bool physical_;
   const hal::PhysRange range_;  // physical
@@ -164,6 +172,7 @@ class VmObject final : public KernelObject, public ListNode<PageCacheTag> {
   IntrusiveList<Fill, Fill> fills_ GUARDED_BY(lock_);
   std::atomic<uint32_t> fills_done_{0};
   IntrusiveList<VmMapping, MappingListTag> mappings_ GUARDED_BY(lock_);
+  IntrusiveList<MappingWalk, MappingWalk> walks_ GUARDED_BY(lock_);
 };
 
 }  // namespace zrun

@@ -432,27 +432,35 @@ Result<void> VmObject::CopyTo(VmObject& child, uint64_t offset) {
 }
 
 // Takes the pages out of all mappings. Regions are locked one after the other, without the object's
-// lock, which comes after theirs: the object only keeps account of which were visited.
+// lock, which comes after theirs. Several walks may be under way at once, over different parts of
+// the object: each keeps its own place in the list.
 void VmObject::UnmapEverywhere(uint64_t offset, uint64_t size, bool even_private) {
-  static constinit std::atomic<uint64_t> next_walk{1};
-  const uint64_t walk = next_walk.fetch_add(1, std::memory_order_relaxed);
-  for (;;) {
-    RefPtr<VmAddressRegion> region;
-    {
-      MutexLock lock(lock_);
-      for (VmMapping& mapping : mappings_) {
-        if (mapping.walk >= walk) continue;
-        mapping.walk = walk;
-        // A region that is being destroyed takes its mappings out of the list itself, and its
-        // translations go with its space.
-        if (!mapping.region.TryAddRef()) continue;
-        region = RefPtr<VmAddressRegion>::Adopt(&mapping.region);
-        break;
-      }
-    }
-    if (!region) return;
-    region->UnmapObject(*this, offset, size, even_private);
+  MappingWalk walk;
+  {
+    MutexLock lock(lock_);
+    walk.next = mappings_.front();
+    walks_.PushBack(walk);
   }
+  // The one visited last: it has no translations of the part any more, and makes none, in whichever
+  // of its mappings. The reference keeps another from taking its address.
+  RefPtr<VmAddressRegion> visited;
+  while (RefPtr<VmAddressRegion> region = NextRegion(walk, visited.get())) {
+    region->UnmapObject(*this, offset, size, even_private);
+    visited = std::move(region);
+  }
+}
+
+RefPtr<VmAddressRegion> VmObject::NextRegion(MappingWalk& walk, const VmAddressRegion* visited) {
+  MutexLock lock(lock_);
+  while (VmMapping* mapping = walk.next) {
+    walk.next = mappings_.NextOf(*mapping);
+    // A region that is being destroyed takes its mappings out of the list itself, and its
+    // translations go with its space.
+    if (&mapping->region != visited && mapping->region.TryAddRef())
+      return RefPtr<VmAddressRegion>::Adopt(&mapping->region);
+  }
+  walks_.Remove(walk);
+  return nullptr;
 }
 
 }  // namespace zrun
