@@ -160,6 +160,13 @@ void SaveVectorState(std::span<std::byte> image, vaddr_t) {
                :
                : "r"(image.data()), "a"(uint32_t(mask)), "d"(uint32_t(mask >> 32))
                : "memory");
+  // The processor marks what is initial; a handler may change it all the same, and gets it
+  // restored.
+  constexpr uint64_t kX87AndSse = 3;
+  uint64_t present;
+  __builtin_memcpy(&present, image.data() + kHeaderOffset, sizeof present);
+  present |= kX87AndSse;
+  __builtin_memcpy(image.data() + kHeaderOffset, &present, sizeof present);
   SoftwareBytes software = {kMagic1, uint32_t(VectorStateSize()), mask, Boot().xsave_size, {}};
   __builtin_memcpy(image.data() + kSoftwareOffset, &software, sizeof software);
   __builtin_memcpy(image.data() + Boot().xsave_size, &kMagic2, 4);
