@@ -66,6 +66,13 @@ Result<void> RangeSet::Remove(uint64_t begin, uint64_t end) {
   return {};
 }
 
+uint64_t RangeSet::CountWithin(uint64_t begin, uint64_t end) const {
+  uint64_t count = 0;
+  for (auto range = FirstAfter(begin); range && range->begin < end; range = FirstAfter(range->end))
+    count += std::min(range->end, end) - range->begin;
+  return count;
+}
+
 void RangeSet::Clear() {
   while (Node* node = ranges_.root()) Drop(*node);
   total_ = 0;

@@ -37,6 +37,8 @@ class RangeSet {
     const auto range = FirstAfter(begin);
     return begin >= end || (range && range->begin == begin && range->end >= end);
   }
+  // How many numbers of [begin, end) are in it.
+  uint64_t CountWithin(uint64_t begin, uint64_t end) const;
   // The first number at or after |at| that is not in it.
   uint64_t FirstMissing(uint64_t at) const {
     const auto range = FirstAfter(at);

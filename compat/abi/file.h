@@ -70,6 +70,19 @@ struct OpenHow {
   uint64_t resolve;
 };
 
+// cachestat(2), in pages.
+struct CacheStatRange {
+  uint64_t offset;
+  uint64_t length;  // 0: to the end
+};
+struct CacheStat {
+  uint64_t cached;
+  uint64_t dirty;
+  uint64_t in_write_back;
+  uint64_t evicted;
+  uint64_t recently_evicted;
+};
+
 struct Utimbuf {
   int64_t actime;
   int64_t modtime;

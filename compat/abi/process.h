@@ -24,6 +24,14 @@ struct FutexWaitv {
   uint32_t reserved;
 };
 
+// struct lsm_ctx of <linux/lsm.h>, without its text.
+struct LsmContext {
+  uint64_t module;
+  uint64_t flags;
+  uint64_t length;  // of all
+  uint64_t text_length;
+};
+
 // riscv_hwprobe(2): struct riscv_hwprobe.
 struct ProbePair {
   int64_t key;

@@ -82,4 +82,25 @@ SyscallResult sys_readahead(Task& task, Fd fd, int64_t offset, uint64_t size) {
   return 0;
 }
 
+SyscallResult sys_cachestat(Task& task, Fd fd, UserPtr<const abi::CacheStatRange> range,
+                            UserPtr<abi::CacheStat> stat, uint32_t flags) {
+  const auto file = TRY(task.fds().Get(fd));
+  const auto wanted = TRY(task.memory().Read(range));
+  if (flags != 0) return Errno::kEINVAL;
+  // A range that leaves the largest offset has no pages.
+  const uint64_t end = wanted.length == 0 ? UINT64_MAX : wanted.offset + wanted.length;
+  abi::CacheStat out{};
+  // What has no pages has none in memory.
+  const auto vnode = file->path().vnode();
+  if (vnode && vnode->type() == vfs::VnodeType::kRegular) {
+    if (auto object = vnode->Contents(); object.ok()) {
+      const auto pages = object.value()->CountCached(wanted.offset, end);
+      out.cached = pages.present;
+      out.dirty = pages.dirty;
+    }
+  }
+  TRY(task.memory().Write(stat, out));
+  return 0;
+}
+
 }  // namespace zrun::compat

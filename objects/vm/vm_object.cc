@@ -242,6 +242,17 @@ uint64_t VmObject::committed_bytes() const {
   return present_.total();
 }
 
+VmObject::CachedPages VmObject::CountCached(uint64_t begin, uint64_t end) const {
+  MutexLock lock(lock_);
+  end = std::min(end, RoundUp(size()));
+  if (begin >= end) return {0, 0};
+  if (physical_) return {(RoundUp(end) - hal::RoundDown(begin)) / hal::kPageSize, 0};
+  const auto pages = [&](const RangeSet& set) {
+    return set.CountWithin(hal::RoundDown(begin), RoundUp(end)) / hal::kPageSize;
+  };
+  return {pages(present_), pages(dirty_)};
+}
+
 Result<VmObject::Frames> VmObject::GetFrames(uint64_t offset, uint64_t size, Access access,
                                              std::span<PhysRange> out) {
   constexpr Access kAll = Access::kRead | Access::kWrite | Access::kExecute;

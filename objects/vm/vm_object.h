@@ -83,6 +83,12 @@ class VmObject final : public KernelObject, public ListNode<PageCacheTag> {
   // The caller holds no lock.
   uint64_t Evict(uint64_t bytes, bool even_mapped) EXCLUDES(lock_);
   uint64_t clean_bytes() const EXCLUDES(lock_);  // what Evict() can give back
+  // Pages of [begin, end) that are in memory, and of these the ones to be written back
+  // (cachestat(2)).
+  struct CachedPages {
+    uint64_t present, dirty;
+  };
+  CachedPages CountCached(uint64_t begin, uint64_t end) const EXCLUDES(lock_);
   // Whether somebody can write to it through a shared mapping, now or after mprotect
   // (F_SEAL_WRITE).
   bool HasWritableMapping() EXCLUDES(lock_);
