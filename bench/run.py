@@ -22,8 +22,10 @@ import tarfile
 import tempfile
 import time
 
+import workloads
+
 TOUCH = ["null", "read4k", "write4k", "pread4k", "fstat", "stat", "open_close", "create_unlink", "signal", "segv",
-         "mmap_munmap", "mmap_touch", "page_touch"]
+         "mmap_munmap", "mmap_touch", "page_touch", "epoll", "open_10000"]
 PAIRS = ["pipe_pingpong", "socket_pingpong", "futex_pingpong", "pipe64k"]
 ON_ONE = "_on_one"  # the same on one processor, where partners take turns
 PROCESSES = ["fork", "fork_exec", "vfork_exec", "thread"]
@@ -46,6 +48,8 @@ ROWS = {
     "mmap_munmap": ("mmap+munmap", "ns", ""),
     "mmap_touch": ("mmap+touch 4 pages", "ns", ""),
     "page_touch": ("page touch, 256 MiB", "ns", "1.15 x"),
+    "epoll": ("epoll_wait, one ready", "ns", ""),
+    "open_10000": ("open+close beside 10,000", "ns", ""),
     "pipe_pingpong": ("pipe ping-pong", "ns", ""),
     "socket_pingpong": ("socketpair ping-pong", "ns", ""),
     "futex_pingpong": ("futex ping-pong", "ns", "1.15 x"),
@@ -60,11 +64,12 @@ ROWS = {
     "thread": ("thread create+join", "ns", ""),
     "loop": ("shell loop of 1000 commands", "ns", "1.6 x"),
     "gcc": ("gcc hello.c", "ns", ""),
+    **workloads.ROWS,
     "start": ("start and exit of true", "ns", "15 ms"),
     "idle_pss": ("idle, PSS", "KiB", ""),
     "idle_private": ("idle, unshared", "KiB", "8 MiB"),
 }
-FROM_IMAGE = {"loop", "gcc"}
+FROM_IMAGE = {"loop", "gcc", *workloads.ROWS}
 
 
 class Environment:
@@ -199,6 +204,14 @@ def measure_start(environment, times, results):
         if run(line) is None:
             return
         keep(results, environment.name, "start", float(time.monotonic_ns() - start))
+
+
+def measure_workloads(options, base, tools, root, wanted, results):
+    found = workloads.places(options, base, tools, root)
+    for number in range(options.rounds):
+        for place in found:
+            print(f"round {number + 1} of {options.rounds}: files and servers, {place.column}", file=sys.stderr)
+            workloads.measure(place, run, lambda column, row, value: keep(results, column, row, value), wanted)
 
 
 def descendants(top):
@@ -371,7 +384,10 @@ def main():
                     measure_start(environment, 10, results)
                 if wanted & {"idle_pss", "idle_private"} and number == 0:
                     measure_idle(environment, tools, results)
+        if wanted & workloads.ROWS.keys():
+            measure_workloads(options, base, tools, root if os.geteuid() == 0 else None, wanted, results)
     names = [environment.name for environment in found]
+    names += [name for name in ("zrun -v",) if any(name in figures for figures in results.values())]
     text = table({row: results[row] for row in ROWS if row in results and row in wanted}, names)
     text += "\n\nLeast of {} rounds; in brackets the ratio to native (shell loop and gcc: to the chroot). {}, {} processors.".format(
         options.rounds, f"{platform.system()} {platform.release()}", os.cpu_count())

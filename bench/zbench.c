@@ -18,7 +18,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -105,6 +108,33 @@ static void CreateUnlink(long n) {
     close(fd);
     Must(unlink("new") == 0, "unlink");
   }
+}
+
+static int ready = -1, idle = -1, set = -1;
+static void PrepareEpoll(void) {
+  set = epoll_create1(0), ready = eventfd(1, 0), idle = eventfd(0, 0);
+  struct epoll_event event = {.events = EPOLLIN};
+  Must(epoll_ctl(set, EPOLL_CTL_ADD, ready, &event) == 0, "epoll_ctl");
+  Must(epoll_ctl(set, EPOLL_CTL_ADD, idle, &event) == 0, "epoll_ctl");
+}
+static void CloseEpoll(void) { close(set), close(ready), close(idle); }
+static void EpollWait(long n) {
+  struct epoll_event events[8];
+  while (n-- > 0) Must(epoll_wait(set, events, 8, -1) == 1, "epoll_wait");
+}
+
+// What a descriptor costs where many are open already.
+enum { kManyFds = 10000 };
+static int many[kManyFds];
+static void OpenMany(void) {
+  const struct rlimit limit = {kManyFds + 100, kManyFds + 100};
+  setrlimit(RLIMIT_NOFILE, &limit);
+  PrepareFile();
+  for (int i = 0; i < kManyFds; i++) Must((many[i] = dup(file)) >= 0, "dup");
+}
+static void CloseMany(void) {
+  for (int i = 0; i < kManyFds; i++) close(many[i]);
+  CloseFile();
 }
 
 // ---- signals and memory ----
@@ -291,6 +321,8 @@ static const struct Bench {
     {"mmap_munmap", MapUnmap, NULL, NULL, 1},
     {"mmap_touch", MapTouch, NULL, NULL, 1},
     {"page_touch", PageTouch, NULL, NULL, kTouchPages},
+    {"epoll", EpollWait, PrepareEpoll, CloseEpoll, 1},
+    {"open_10000", OpenClose, OpenMany, CloseMany, 1},
     {"pipe_pingpong", PipePingPong, NULL, NULL, 1000},
     {"socket_pingpong", SocketPingPong, NULL, NULL, 1000},
     {"futex_pingpong", FutexPingPong, NULL, NULL, 1000},
