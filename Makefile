@@ -8,7 +8,7 @@ ifneq ($(shell command -v ccache),)
 CONFIGURE += -DCMAKE_C_COMPILER_LAUNCHER=ccache -DCMAKE_CXX_COMPILER_LAUNCHER=ccache
 endif
 
-.PHONY: all build run test bench bench-riscv64 install format tidy asan ubsan tsan fuzz ci clean help
+.PHONY: all build run test test-long bench bench-riscv64 install format tidy asan ubsan tsan fuzz ci clean help
 
 all: build
 
@@ -16,6 +16,7 @@ help:
 	@echo 'make            build zrun ($(ZRUN))'
 	@echo 'make run        set up, build, make the debian-gcc image, compile and run examples/hello/hello.c in it'
 	@echo 'make test       set up, build, run all tests (TESTS=REGEX for some)'
+	@echo 'make test-long  soaks, MINUTES (10) each: stress, tests again and again, fuzzers (TESTS=REGEX for some)'
 	@echo 'make bench      measure zrun beside native and what else is installed (ARGS=...)'
 	@echo 'make bench-riscv64  the same for the riscv64 machine, beside Linux in the same QEMU (ARGS=...)'
 	@echo 'make install    install to PREFIX ($(PREFIX))'
@@ -37,6 +38,13 @@ test:
 	@$(CONFIGURE) -B $(BUILD) -DZRUN_TESTS=ON >/dev/null
 	@cmake --build $(BUILD) -j $(JOBS)
 	@tools/run_tests.sh $(BUILD) '$(TESTS)' $(JOBS)
+
+test-long:
+	@tools/setup.sh test
+	@$(CONFIGURE) -B $(BUILD) -DZRUN_TESTS=ON >/dev/null
+	@cmake --build $(BUILD) -j $(JOBS)
+	@tools/configure_tests.sh $(BUILD) $(JOBS)
+	@tools/run_long_tests.sh $(BUILD) $(or $(MINUTES),10) '$(TESTS)'
 
 bench: build
 	@$(CONFIGURE) -B $(BUILD) >/dev/null
