@@ -50,10 +50,12 @@ class Mounter {
     auto mount = TRY(vfs::Mount::Create(std::move(file_system), std::move(root), flags, source));
     return mounts_.Attach(place, std::move(mount));
   }
-  // Mount points need not be in the image.
-  Result<vfs::Path> Place(std::string_view where, bool file) {
-    auto found = vfs::Walk(context_, where, vfs::WalkFlags::kNone);
+  // Mount points need not be in the image, nor what its links name.
+  Result<vfs::Path> Place(std::string_view name, bool file) {
+    auto found = vfs::Walk(context_, name, vfs::WalkFlags::kNone);
     if (found.ok() && found.value().vnode()) return found;
+    const String resolved = TRY(FollowDangling(name));
+    const std::string_view where = resolved;
     if (!file) {
       TRY(MakeDirectories(context_, where));
     } else {
@@ -61,6 +63,34 @@ class Mounter {
       TRY(vfs::MakeNode(context_, where, vfs::kModeRegular | 0644, 0));
     }
     return vfs::Walk(context_, where, vfs::WalkFlags::kNone);
+  }
+
+  RefPtr<vfs::Vnode> Find(std::string_view name, vfs::WalkFlags flags) {
+    const auto found = vfs::Walk(context_, name, flags);
+    return found.ok() ? found.value().vnode() : nullptr;
+  }
+  // The absolute |name| without symbolic links that name nothing.
+  Result<String> FollowDangling(std::string_view name) {
+    constexpr int kMostLinks = 40;
+    String path = TRY(String::Create(name));
+    size_t end = 0;
+    for (int links = 0; end != std::string_view::npos;) {
+      end = path.view().find('/', end + 1);
+      const std::string_view prefix = path.view().substr(0, end);
+      const auto link = Find(prefix, vfs::WalkFlags::kNoFollow);
+      if (!link) return path;
+      if (link->type() != vfs::VnodeType::kSymlink || Find(prefix, vfs::WalkFlags::kNone)) continue;
+      if (++links > kMostLinks) return Errno::kELOOP;
+      const String target = TRY(link->ReadLink());
+      String next;
+      if (!target.view().starts_with('/'))
+        TRY(next.Append(prefix.substr(0, prefix.rfind('/') + 1)));
+      TRY(next.Append(target.view()));
+      if (end != std::string_view::npos) TRY(next.Append(path.view().substr(end)));
+      path = std::move(next);
+      end = 0;
+    }
+    return path;
   }
 
   vfs::MountNamespace& mounts_;

@@ -45,6 +45,7 @@ Result<HostNode> HostLookup(HostNode directory, std::string_view name);
 Result<HostAttributes> HostGetAttributes(HostNode node);
 Result<void> HostSetAttributes(HostNode node, const HostAttributeChange& change);
 // |mode| holds the type too (S_IFREG, S_IFDIR, S_IFIFO, S_IFSOCK); EEXIST if the name is taken.
+// No name: an unnamed regular file (O_TMPFILE), which HostLink may name.
 Result<HostNode> HostCreate(HostNode directory, std::string_view name, uint32_t mode);
 Result<void> HostSymlink(HostNode directory, std::string_view name, std::string_view target);
 Result<void> HostLink(HostNode directory, std::string_view name, HostNode target);

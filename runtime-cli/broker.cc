@@ -135,8 +135,15 @@ int Broker::Perform(const hal::BrokerRequest& request, const std::string& text,
     case Operation::kCreate: {
       Node& node = FindWritable(request.node);
       const int directory = node.fd.get();
-      const char* component = CheckName(name);
       const mode_t mode = HarmlessMode(request.value, S_ISDIR(request.value));
+      if (name.empty()) {
+        if (!S_ISREG(request.value)) throw HostErrno{EINVAL};
+        const UniqueFd made(
+            Check(open(ProcPath(directory).c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, mode)));
+        return GiveOut(UniqueFd(Check(open(ProcPath(made.get()).c_str(), O_PATH | O_CLOEXEC))),
+                       false, reply);
+      }
+      const char* component = CheckName(name);
       switch (request.value & S_IFMT) {
         case S_IFREG:
           UniqueFd(Check(openat(directory, component,

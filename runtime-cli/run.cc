@@ -122,6 +122,14 @@ int RunContainer(const RunOptions& given) {
   if (!options.disks.empty())
     throw std::runtime_error("--disk: the trap machine has no disks; share files with -v");
 
+  // What is mounted inside of another comes after it, in whichever order it was named.
+  const auto depth = [](const RunOptions::Volume& volume) {
+    const auto place = std::filesystem::path(volume.target + '/').lexically_normal();
+    return std::distance(place.begin(), place.end());
+  };
+  std::stable_sort(options.volumes.begin(), options.volumes.end(),
+                   [&](const auto& a, const auto& b) { return depth(a) < depth(b); });
+
   TrapMachineConfig config;
   config.image = std::move(images::ResolveImage(options.image).fd);
   config.command_line = MakeCommandLine(options);

@@ -212,6 +212,37 @@ SyscallResult sys_madvise(Task& task, UserAddr address, size_t length, int32_t a
   return 0;
 }
 
+namespace {
+
+// Makes the times of a file that lies in the kernel's memory tell of what was stored through
+// mappings: nobody sees single stores. The host sees those to its files.
+Result<void> NoteStores(const Mapping& mapping, vfs::Vnode& vnode) {
+  if (!HasAny(mapping.access, hal::Access::kWrite)) return {};
+  if (mapping.object->is_physical() || mapping.object->has_source()) return {};
+  vfs::AttributeChange change;
+  change.valid = vfs::AttributeChange::kMtime;  // the change time follows
+  change.mtime = hal::RealtimeNow();
+  return vnode.SetAttributes(change);
+}
+
+// The files behind shared mappings of |range|: their times, and with |sync| their disk.
+Result<void> SyncFiles(Task& task, hal::VirtRange range, bool sync) {
+  for (hal::vaddr_t at = range.base; at < range.end();) {
+    const auto mapping = task.region().FindFrom(at);
+    if (!mapping || mapping->range.base >= range.end()) break;
+    at = mapping->range.end();
+    if (!mapping->file || !mapping->object || HasAny(mapping->flags, MapFlags::kPrivate)) continue;
+    const vfs::Path& path = static_cast<vfs::FileDescription&>(*mapping->file).path();
+    const auto vnode = path ? path.vnode() : nullptr;
+    if (!vnode) continue;
+    TRY(NoteStores(*mapping, *vnode));
+    if (sync) TRY(vnode->Sync(true));
+  }
+  return {};
+}
+
+}  // namespace
+
 SyscallResult sys_msync(Task& task, UserAddr address, size_t length, uint32_t flags) {
   constexpr uint32_t kAsync = 1, kInvalidate = 2, kSync = 4;
   if (flags & ~(kAsync | kInvalidate | kSync)) return Errno::kEINVAL;
@@ -219,6 +250,7 @@ SyscallResult sys_msync(Task& task, UserAddr address, size_t length, uint32_t fl
   const hal::VirtRange range = TRY(PageRange(address.address, length));
   if (range.size == 0) return 0;
   TRY(task.region().Sync(range, flags & kInvalidate));
+  if (flags & (kAsync | kSync)) TRY(SyncFiles(task, range, flags & kSync));
   return 0;
 }
 

@@ -114,6 +114,8 @@ Result<void> HostSetAttributes(HostNode node, const HostAttributeChange& change)
 }
 
 Result<HostNode> HostCreate(HostNode directory, std::string_view name, uint32_t mode) {
+  if (name.empty() && S_ISREG(mode))
+    return CheckNode(open(PathOf(directory).c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, mode & 07777));
   if (!IsSingle(name)) return Errno::kEINVAL;
   if (S_ISDIR(mode)) {
     TRY(Check(mkdirat(directory, Text(name).c_str(), mode & 07777)));

@@ -9,7 +9,7 @@ namespace zrun::hal {
 enum class BrokerOperation : uint32_t {
   kLookup,         // node, name -> node + O_PATH descriptor
   kOpen,           // node, value = writable -> descriptor
-  kCreate,         // node, name, value = mode -> node + O_PATH descriptor
+  kCreate,         // node, name (none: an unnamed file), value = mode -> node + O_PATH descriptor
   kSymlink,        // node, name, name2 = target
   kLink,           // node, name, other = what
   kUnlink,         // node, name, value = is a directory

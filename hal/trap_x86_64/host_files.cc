@@ -104,12 +104,23 @@ Result<int> Ask(BrokerClient& client, BrokerOperation operation, HostNode node,
   return Exchange(client, text.size() + 1);
 }
 
+// The answer's descriptor found no place in the container's table: the broker need not keep its
+// own.
+Errno NoPlace(BrokerClient& client) REQUIRES(client.lock) {
+  if (client.reply.node != 0) {
+    client.request.operation = BrokerOperation::kClose;
+    client.request.node = client.reply.node;
+    static_cast<void>(Exchange(client, 1));
+  }
+  return Errno::kEMFILE;
+}
+
 Result<HostNode> AskForNode(BrokerOperation operation, HostNode node, std::string_view name,
                             uint32_t value) {
   BrokerClient& client = Client();
   HostLock lock(client.lock);
   const int fd = TRY(Ask(client, operation, node, name, value));
-  if (fd < 0) return Errno::kEIO;
+  if (fd < 0) return NoPlace(client);
   TRY(Remember(client, fd, client.reply.node));
   return fd;
 }
@@ -234,7 +245,7 @@ Result<HostNode> HostOpen(HostNode node, bool writable) {
   BrokerClient& client = Client();
   HostLock lock(client.lock);
   const int fd = TRY(Ask(client, BrokerOperation::kOpen, node, {}, writable ? 1 : 0));
-  if (fd < 0) return Errno::kEIO;
+  if (fd < 0) return NoPlace(client);
   TRY(Remember(client, fd, 0));
   return fd;
 }

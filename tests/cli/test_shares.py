@@ -199,3 +199,67 @@ def modes_of_new_files_are_the_guests(z):
     found = {name: stat.S_IMODE(os.lstat(z.folder / name).st_mode)
              for name in ("file", "dir", "pipe", "open", "group", "tool")}
     z.equal(found, {"file": 0o664, "dir": 0o775, "pipe": 0o664, "open": 0o666, "group": 0o2777, "tool": 0o755})
+
+
+@test
+def unnamed_files_in_a_share(z):
+    z.write("unnamed.py", """
+import os
+here = os.open(".", os.O_RDONLY)  # with it, os.link() follows the link in /proc
+fd = os.open(".", os.O_TMPFILE | os.O_RDWR, 0o640)
+os.write(fd, b"contents")
+print(os.listdir("."), os.fstat(fd).st_nlink)
+os.link(f"/proc/self/fd/{fd}", "named", dst_dir_fd=here)
+print(os.fstat(fd).st_nlink, os.pread(fd, 99, 0))
+never = os.open(".", os.O_TMPFILE | os.O_RDWR | os.O_EXCL, 0o600)
+try:
+    os.link(f"/proc/self/fd/{never}", "never", dst_dir_fd=here)
+except FileNotFoundError:
+    print("not linked")
+""")
+    z.ok(z.run("python3", "unnamed.py", image=z.gcc_image), "['unnamed.py'] 0\n1 b'contents'\nnot linked\n")
+    z.equal((z.folder / "named").read_text(), "contents")
+    z.equal(stat.S_IMODE((z.folder / "named").stat().st_mode), 0o640)
+    z.check(not (z.folder / "never").exists(), "a file that O_EXCL keeps from names got one")
+
+
+@test
+def stores_by_msync_change_times(z):
+    """Each store after an msync, that is: the host sees those to pages that it has written back."""
+    z.write("stores.py", """
+import mmap, os
+fd = os.open("file", os.O_RDWR | os.O_CREAT, 0o644)
+os.ftruncate(fd, 4096)
+memory = mmap.mmap(fd, 4096)
+for letter in range(3):
+    os.utime(fd, (1000, 1000))
+    memory[letter] = 65 + letter
+    memory.flush()
+    print(os.fstat(fd).st_mtime > 1000)
+""")
+    z.ok(z.run("python3", "stores.py", image=z.gcc_image), "True\n" * 3)
+
+
+@test
+def volumes_in_volumes_in_any_order(z):
+    for name in ("inner", "outer"):
+        (z.scratch / name).mkdir()
+        (z.scratch / name / f"of-{name}").touch()
+    volumes = [f"{z.scratch}/inner:/m/inner", f"{z.scratch}/outer:/m"]
+    for first, second in (volumes, reversed(volumes)):
+        z.ok(z.raw("run", "-v", first, "-v", second, z.image, "sh", "-c", "cd /m; echo * */*"),
+             "inner of-outer inner/of-inner\n")
+
+
+@test
+def volumes_on_links_that_name_nothing(z):
+    layer = z.scratch / "layer"
+    (layer / "srv").mkdir(parents=True)
+    for name, target in (("absolute", "/not/there"), ("relative", "../also/not"), ("file", "no-file"), ("loop", "loop")):
+        (layer / "srv" / name).symlink_to(target)
+    z.write("given", "text")
+    image = f"{z.image},{layer}"
+    script = "cat /srv/absolute/given /not/there/given /also/not/below/given /srv/no-file"
+    z.ok(z.raw("run", "-v", f"{z.folder}:/srv/absolute", "-v", f"{z.folder}:/srv/relative/below",
+               "-v", f"{z.folder}/given:/srv/file", image, "sh", "-c", script), "text" * 4)
+    z.fails(z.raw("run", "-v", f"{z.folder}:/srv/loop", image, "true"), 125, "/srv/loop")

@@ -16,6 +16,28 @@ int main(void) {
   CHECK_EQ(pread(fd, &c, 1, 0), 1);
   CHECK_EQ(c, 'a');
   CHECK_ERR(msync(p + 1, page, MS_SYNC), EINVAL);
+
+  // The file's times tell of what was stored, at the latest after msync; not of what was read.
+  const struct timespec old[2] = {{1000, 0}, {1000, 0}};
+  struct stat status;
+  for (int flags = MS_ASYNC; flags <= MS_SYNC; flags += MS_SYNC - MS_ASYNC) {
+    CHECK_OK(ftruncate(fd, 0));
+    CHECK_OK(ftruncate(fd, (off_t)(4 * page)));
+    CHECK_OK(futimens(fd, old));
+    char* r = CHECK_MAP(mmap(NULL, page, PROT_READ, MAP_SHARED, fd, 0));
+    CHECK_EQ(r[1], 0);
+    CHECK_OK(msync(r, page, flags));
+    CHECK_OK(munmap(r, page));
+    CHECK_OK(fstat(fd, &status));
+    CHECK_EQ(status.st_mtim.tv_sec, 1000);
+    char* w = CHECK_MAP(mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)page));
+    w[0] = 'b';
+    CHECK_OK(msync(w, page, flags));
+    CHECK_OK(fstat(fd, &status));
+    CHECK(status.st_mtim.tv_sec > 1000);
+    CHECK(status.st_ctim.tv_sec >= status.st_mtim.tv_sec);
+    CHECK_OK(munmap(w, page));
+  }
   CHECK_ERR(msync(p, page, MS_SYNC | MS_ASYNC), EINVAL);
   CHECK_ERR(msync(p, page, 0x100), EINVAL);
 

@@ -78,6 +78,37 @@ void HostFileSystem::LimitNodes() {
                     std::memory_order_relaxed);
 }
 
+void HostFileSystem::Keep(const HostVnode& vnode, hal::HostNode open_node) {
+  if (open_node == hal::kNoHostNode) return;
+  const auto attributes = hal::HostGetAttributes(open_node);
+  KeptNode place{&vnode, open_node, attributes.ok() ? attributes.value().ctime : -1};
+  {
+    MutexLock lock(lock_);
+    KeptNode* to = std::find_if(kept_.begin(), kept_.end(),
+                                [&](const KeptNode& kept) { return kept.vnode == &vnode; });
+    if (to == kept_.end()) to = &kept_[next_kept_++ % kMostKept];
+    std::swap(place, *to);
+  }
+  hal::HostClose(place.node);
+}
+
+hal::HostNode HostFileSystem::Take(const HostVnode& vnode) {
+  KeptNode taken;
+  {
+    MutexLock lock(lock_);
+    for (KeptNode& kept : kept_) {
+      if (kept.vnode != &vnode) continue;
+      std::swap(taken, kept);
+      break;
+    }
+  }
+  if (taken.node == hal::kNoHostNode) return taken.node;
+  const auto attributes = hal::HostGetAttributes(taken.node);
+  if (attributes.ok() && attributes.value().ctime == taken.ctime) return taken.node;
+  hal::HostClose(taken.node);
+  return hal::kNoHostNode;
+}
+
 void HostFileSystem::SetOwner(hal::HostNode node, uint32_t uid, uint32_t gid) {
   if (!may_change_owner_.load(std::memory_order_relaxed)) return;
   const auto attributes = hal::HostGetAttributes(node);

@@ -7,19 +7,36 @@ constexpr size_t kBufferSize = 64 * 1024;
 constexpr size_t kSmallSize = 512;
 constexpr size_t kMaxLink = 4096;
 
-// Memory between host file and guest: on the stack for little, from the heap for more.
+// Memory between host file and guest: on the stack for little, from the heap for more. Whoever gets
+// it fills it first.
 class Buffer {
  public:
   Result<std::span<std::byte>> Get(size_t wanted) {
     if (wanted <= kSmallSize) return std::span(small_, wanted);
-    if (large_.empty()) TRY(large_.Resize(std::min(wanted, kBufferSize)));
-    return std::span<std::byte>(large_).first(std::min(wanted, large_.size()));
+    if (large_.capacity() == 0) TRY(large_.Reserve(std::min(wanted, kBufferSize)));
+    return std::span(large_.data(), std::min(wanted, large_.capacity()));
   }
 
  private:
   std::byte small_[kSmallSize];
   Vector<std::byte> large_;
 };
+
+// Reads some of a host file; |ended| if there is no more.
+Result<size_t> ReadSome(hal::HostNode node, uint64_t offset, DataSink& sink, Buffer& buffer,
+                        bool& ended) {
+  const auto piece = TRY(buffer.Get(sink.remaining()));
+  const size_t got = TRY(hal::HostRead(node, offset, piece));
+  ended = got < piece.size();
+  return got == 0 ? Result<size_t>(got) : sink.Put(piece.first(got));
+}
+
+Result<size_t> WriteSome(hal::HostNode node, uint64_t offset, DataSource& source, Buffer& buffer) {
+  const auto piece = TRY(buffer.Get(source.remaining()));
+  const size_t taken = TRY(source.Take(piece));
+  if (taken == 0) return size_t{0};
+  return hal::HostWrite(node, offset, piece.first(taken));
+}
 
 }  // namespace
 
@@ -50,6 +67,7 @@ HostVnode::~HostVnode() {
   writer_.contents = nullptr;
   hal::HostClose(reader_.node);
   hal::HostClose(writer_.node);
+  hal::HostClose(fs_.Take(*this));
   hal::HostClose(node_);
 }
 
@@ -119,6 +137,10 @@ Result<RefPtr<Vnode>> HostVnode::Create(std::string_view name, uint32_t mode, ui
   return RefPtr<Vnode>(TRY(fs_.GetVnode(node)));
 }
 
+Result<RefPtr<Vnode>> HostVnode::CreateUnnamed(uint32_t mode, uint32_t uid, uint32_t gid) {
+  return Create({}, mode, 0, uid, gid);
+}
+
 Result<RefPtr<Vnode>> HostVnode::Symlink(std::string_view name, std::string_view target,
                                          uint32_t uid, uint32_t gid) {
   TRY(hal::HostSymlink(node_, name, target));
@@ -147,8 +169,8 @@ Result<void> HostVnode::ReadDirectory(uint64_t cursor, DirentSink& sink) {
   // struct linux_dirent64: number, position of the next, length, type, name.
   constexpr size_t kHeader = 19;
   const Use use(*this);
-  Vector<std::byte> buffer;
-  TRY(buffer.Resize(8192));
+  Buffer memory;
+  const auto buffer = TRY(memory.Get(8192));
   for (;;) {
     size_t size;
     {
@@ -210,13 +232,14 @@ void HostVnode::Closed(OpenFlags) {
   }
   reader.contents = nullptr;
   writer.contents = nullptr;
-  hal::HostClose(reader.node);
+  fs_.Keep(*this, reader.node);
   hal::HostClose(writer.node);
 }
 
 Result<hal::HostNode> HostVnode::ReachLocked(bool writable) {
   if (writer_.node != hal::kNoHostNode) return writer_.node;
   OpenNode& open = writable ? writer_ : reader_;
+  if (open.node == hal::kNoHostNode && !writable) open.node = fs_.Take(*this);
   if (open.node == hal::kNoHostNode) open.node = TRY(hal::HostOpen(node_, writable));
   return open.node;
 }
@@ -232,16 +255,11 @@ Result<size_t> HostVnode::Read(uint64_t offset, DataSink& sink) {
   const hal::HostNode node = TRY(Reach(false));
   Buffer buffer;
   size_t done = 0;
-  while (sink.remaining() > 0) {
-    const auto piece = TRY(buffer.Get(sink.remaining()));
-    auto got = hal::HostRead(node, offset + done, piece);
+  for (bool ended = false; !ended && sink.remaining() > 0;) {
+    const auto got = ReadSome(node, offset + done, sink, buffer, ended);
     if (!got.ok() && done == 0) return got.error();
-    if (!got.ok() || got.value() == 0) break;
-    auto put = sink.Put(piece.first(got.value()));
-    if (!put.ok() && done == 0) return put.error();
-    if (!put.ok()) break;
-    done += put.value();
-    if (put.value() < piece.size()) break;
+    if (!got.ok()) break;
+    done += got.value();
   }
   return done;
 }
@@ -251,15 +269,10 @@ Result<size_t> HostVnode::WriteLocked(uint64_t offset, DataSource& source) {
   Buffer buffer;
   size_t done = 0;
   while (source.remaining() > 0) {
-    const auto piece = TRY(buffer.Get(source.remaining()));
-    auto taken = source.Take(piece);
-    if (!taken.ok() && done == 0) return taken.error();
-    if (!taken.ok() || taken.value() == 0) break;
-    auto written = hal::HostWrite(node, offset + done, piece.first(taken.value()));
+    const auto written = WriteSome(node, offset + done, source, buffer);
     if (!written.ok() && done == 0) return written.error();
-    if (!written.ok()) break;
+    if (!written.ok() || written.value() == 0) break;
     done += written.value();
-    if (written.value() < piece.size()) break;
   }
   FollowSize(offset + done);
   return done;

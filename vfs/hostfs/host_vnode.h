@@ -26,10 +26,21 @@ class HostFileSystem final : public FileSystem {
   void SetOwner(hal::HostNode node, uint32_t uid, uint32_t gid);
   // Each vnode holds a descriptor of the host: lets go of names that are only cached.
   void LimitNodes();
+  // A closed vnode's open host file: kept for the next who opens it, since that would cost the
+  // broker's time, among the last few. Keep() takes it over. Take(): the vnode's, if it is kept and
+  // nobody has changed who may open it.
+  void Keep(const HostVnode& vnode, hal::HostNode open_node) EXCLUDES(lock_);
+  hal::HostNode Take(const HostVnode& vnode) EXCLUDES(lock_);
 
  private:
   static constexpr size_t kBuckets = 256;
   static constexpr uint32_t kManyNodes = 512;
+  static constexpr size_t kMostKept = 64;
+  struct KeptNode {
+    const HostVnode* vnode = nullptr;
+    hal::HostNode node = hal::kNoHostNode;
+    hal::Nanoseconds ctime = 0;
+  };
   HostVnode* Find(uint64_t device, uint64_t inode) REQUIRES(lock_);
   const bool read_only_;
   RefPtr<Vnode> root_;
@@ -38,6 +49,8 @@ class HostFileSystem final : public FileSystem {
   std::atomic<uint32_t> node_count_{0}, node_limit_{kManyNodes};
   Mutex lock_{LockRank::kFileSystem};
   std::array<HostVnode*, kBuckets> buckets_ GUARDED_BY(lock_){};
+  std::array<KeptNode, kMostKept> kept_ GUARDED_BY(lock_){};
+  size_t next_kept_ GUARDED_BY(lock_) = 0;
 };
 
 class HostVnode final : public Vnode {
@@ -53,6 +66,7 @@ class HostVnode final : public Vnode {
   Result<RefPtr<Vnode>> Lookup(std::string_view name) override;
   Result<RefPtr<Vnode>> Create(std::string_view name, uint32_t mode, uint64_t rdev, uint32_t uid,
                                uint32_t gid) override;
+  Result<RefPtr<Vnode>> CreateUnnamed(uint32_t mode, uint32_t uid, uint32_t gid) override;
   Result<RefPtr<Vnode>> Symlink(std::string_view name, std::string_view target, uint32_t uid,
                                 uint32_t gid) override;
   Result<void> Link(std::string_view name, Vnode& target) override;
