@@ -64,6 +64,7 @@ class Kernel {
  private:
   friend class Boot;         // compat/boot.cc
   friend class TaskBuilder;  // compat/clone.cc
+  friend class TestKernel;   // compat/task_bed_for_test.h
   void LogLine(std::string_view text) const;
   Mutex lock_{LockRank::kKernel};
   PidTable pids_ GUARDED_BY(lock_);

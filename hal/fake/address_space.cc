@@ -5,6 +5,11 @@
 #include "hal/fake/internal.h"
 
 namespace zrun::hal {
+namespace {
+
+std::function<Trap(Registers&)> g_guest_of_all;
+
+}  // namespace
 
 Result<RefPtr<AddressSpace>> CreateAddressSpace() {
   return RefPtr<AddressSpace>(TRY(MakeRef<fake::Space>()));
@@ -13,6 +18,7 @@ Result<RefPtr<AddressSpace>> CreateAddressSpace() {
 namespace fake {
 
 Result<void> Space::MapShared(vaddr_t base, std::span<const PhysRange> frames, Access access) {
+  if (MustFail()) return Errno::kENOMEM;
   std::lock_guard lock(mutex_);
   for (const PhysRange& range : frames) {
     CHECK(((base | range.base | range.size) & kPageMask) == 0 && range.size > 0);
@@ -25,6 +31,7 @@ Result<void> Space::MapShared(vaddr_t base, std::span<const PhysRange> frames, A
 }
 
 Result<void> Space::Protect(VirtRange range, Access access) {
+  if (MustFail()) return Errno::kENOMEM;
   std::lock_guard lock(mutex_);
   for (auto it = pages_.lower_bound(range.base); it != pages_.end() && it->first < range.end();
        ++it)
@@ -87,6 +94,7 @@ size_t Space::Touch(vaddr_t address, size_t size, Access access,
 
 void EnterSpace(AddressSpace* space) { CurrentThread().space = RefPtr<AddressSpace>(space); }
 void SetGuest(std::function<Trap(Registers&)> guest) { CurrentThread().guest = std::move(guest); }
+void SetGuestOfAll(std::function<Trap(Registers&)> guest) { g_guest_of_all = std::move(guest); }
 
 }  // namespace fake
 
@@ -148,6 +156,7 @@ Trap Run() {
   Thread& self = CurrentThread();
   if (KickPending()) return Trap{};
   if (self.guest) return self.guest(self.registers);
+  if (g_guest_of_all) return g_guest_of_all(self.registers);
   while (!KickPending()) Park(Deadline::Never(), Interruptible::kYes);
   return Trap{};
 }

@@ -74,6 +74,14 @@ class Space final : public AddressSpace {
 void EnterSpace(AddressSpace* space);
 // The guest: called by Run() on the thread that set it. Without one Run() waits for a kick.
 void SetGuest(std::function<Trap(Registers&)> guest);
+// The guest of all threads that have none of their own; null: none.
+void SetGuestOfAll(std::function<Trap(Registers&)> guest);
+
+// ---- Failures. The calling thread's |n|-th (from 0) next operation that may fail does so, once: a
+// kernel allocation, a new thread or address space, a change of one.
+void FailOperation(size_t n);
+// No more; whether one has failed.
+bool StopFailing();
 
 // ---- Threads
 // How many that StartThread() made are alive; waits until they are no more than |count|.

@@ -23,6 +23,7 @@ fake::Space& Own(AddressSpace& space) {
 
 Result<void> MapPrivateZero(AddressSpace& space, VirtRange range, Access access) {
   CHECK(range.size > 0);
+  if (fake::MustFail()) return Errno::kENOMEM;
   for (uint64_t done = 0; done < range.size; done += kPageSize)
     Own(space).MapPrivate(range.base + done, 0, access);
   return {};
@@ -30,6 +31,7 @@ Result<void> MapPrivateZero(AddressSpace& space, VirtRange range, Access access)
 
 Result<void> MapPrivateCopy(AddressSpace& space, vaddr_t base, std::span<const PhysRange> frames,
                             Access access) {
+  if (fake::MustFail()) return Errno::kENOMEM;
   for (const PhysRange& range : frames) {
     for (uint64_t done = 0; done < range.size; done += kPageSize)
       Own(space).MapPrivate(base + done, range.base + done, access);
@@ -39,6 +41,7 @@ Result<void> MapPrivateCopy(AddressSpace& space, vaddr_t base, std::span<const P
 }
 
 Result<void> MoveRange(AddressSpace& space, VirtRange from, vaddr_t to) {
+  if (fake::MustFail()) return Errno::kENOMEM;
   return Own(space).Move(from, to);
 }
 

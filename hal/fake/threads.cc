@@ -101,6 +101,7 @@ Thread& CurrentThread() {
 }
 
 Result<Thread*> StartThread(AddressSpace* space, ThreadStart start) {
+  if (fake::MustFail()) return Errno::kEAGAIN;
   auto* thread = new Thread;
   thread->space = RefPtr<AddressSpace>(space);
   thread->start = start;
