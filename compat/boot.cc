@@ -141,8 +141,9 @@ void Boot::StartProgram(const BootOptions& options) {
   }
   Program found = std::move(program).value();
   if (options.strace) StraceFirstProgram(found.path, arguments);
-  auto plan = ExecPlan::Prepare({as_user, std::move(found.file), found.path, {}, true, false},
-                                std::move(arguments));
+  auto plan =
+      ExecPlan::Prepare({.context = as_user, .file = std::move(found.file), .name = found.path},
+                        std::move(arguments));
   if (!plan.ok()) {
     const bool missing = plan.error() == Errno::kENOENT;
     if (missing) Fail(kStatusNotFound, name, ": its interpreter is not in the container");

@@ -227,6 +227,7 @@ Result<void> TaskBuilder::Link(Parts& parts) {
   ThreadGroup& group = *parts.group;
   Task& task = *parts.task;
   MutexLock lock(Kernel::Get().lock());
+  if ((request.flags & kCloneFs) && task.fs_->is_executing()) return Errno::kEAGAIN;
   if (&group == &from) {
     // Its process ends, or stops: this thread would miss that.
     MutexLock signal_lock(from.signal_lock);
@@ -256,6 +257,7 @@ Result<void> TaskBuilder::Link(Parts& parts) {
   }
   Kernel::Get().pids().SetTask(parts.pid, &task);
   task.memory_context_->users.fetch_add(1);
+  task.fs_->AddUser();
   if (task.account) task.account->tasks.fetch_add(1);
   Kernel::Get().threads.fetch_add(1);
   parts.linked = true;
@@ -301,6 +303,7 @@ Result<RefPtr<ThreadGroup>> TaskBuilder::StartFirst(First first, RefPtr<Session>
     group->leader = task.get();
   }
   task->memory_context_->users.store(1);
+  task->fs_->AddUser();
   task->account->tasks.fetch_add(1);
   Kernel::Get().threads.fetch_add(1);
   if (auto started = task->Thread::Start(first.region->space()); !started.ok()) {

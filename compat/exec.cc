@@ -93,6 +93,7 @@ Result<void> ExecPlan::FollowScripts(const Source& source) {
 Result<void> ExecPlan::OpenInterpreter(const Source& source) {
   if (!program_.layout.interpreter) return {};
   const String path = TRY(loader::ReadInterpreterPath(program_));
+  if (path.empty()) return Errno::kEACCES;  // the directory one is in, to Linux: no program
   auto file = TRY(OpenExecutable(source.context, path, vfs::WalkFlags::kNone));
   std::array<std::byte, loader::kScriptHead> head;
   const size_t size = TRY(loader::ReadFile(*file, 0, head));
@@ -167,6 +168,14 @@ Result<void> ExecPlan::ComputeCredentials(const Source& source) {
     if (has_file_capabilities && effective &&
         (file->permitted & ~next.cap_permitted & ((uint64_t{1} << 41) - 1)) && next.uid != 0)
       return Errno::kEPERM;
+  }
+  // Of a program that others can confuse a user gains nothing (Linux: LSM_UNSAFE_SHARE).
+  if (source.shares_fs && (is_setid || (next.cap_permitted & ~old.cap_permitted))) {
+    if (!old.Has(vfs::Capability::kSetUid)) {
+      next.euid = next.uid;
+      next.egid = next.gid;
+    }
+    next.cap_permitted &= old.cap_permitted;
   }
   next.cap_effective = effective ? next.cap_permitted : next.cap_ambient;
   next.securebits &= ~kSecureKeepCaps;

@@ -37,9 +37,10 @@ class ExecPlan {
     const vfs::WalkContext& context;
     RefPtr<vfs::FileDescription> file;
     std::string_view name;
-    std::string_view comm;  // empty: from the name
-    bool script_reachable;  // false: "#!" would name a descriptor that is closed by then
-    bool no_new_privs;
+    std::string_view comm = {};    // empty: from the name
+    bool script_reachable = true;  // false: "#!" would name a descriptor that is closed by then
+    bool no_new_privs = false;
+    bool shares_fs = false;  // another process could change its root or directory meanwhile
   };
   static Result<OwnPtr<ExecPlan>> Prepare(const Source& source, ExecArguments arguments);
   ~ExecPlan();

@@ -76,6 +76,8 @@ Result<void> ExecPlan::Build(Task& task) {
   TRY(MapStack(task));
 
   const loader::ImageLayout& layout = program_.layout;
+  if (!layout.is_mappable || (interpreter_ && !interpreter_->layout.is_mappable))
+    return Errno::kEINVAL;
   const uint64_t lowest = hal::GetUserLayout().lowest;
   if (program_.header.type == loader::kTypeDynamic) {
     uint64_t below = mmap_base_;

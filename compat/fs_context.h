@@ -16,6 +16,16 @@ class FsContext : public RefCounted<FsContext> {
   uint32_t ExchangeUmask(uint32_t mask) { return umask_.exchange(mask & 0777); }
   vfs::MountNamespace& mounts() { return *mounts_; }
 
+  // Tasks that have it.
+  int users() const { return users_.load(); }
+  void AddUser() { users_.fetch_add(1); }
+  void RemoveUser() { users_.fetch_sub(1); }
+  // Programs being executed that may gain rights because no other process has it: until they have
+  // begun, nobody gets it. With Kernel::lock held.
+  bool is_executing() const { return executing_.load() > 0; }
+  void BeginExec() { executing_.fetch_add(1); }
+  void EndExec() { executing_.fetch_sub(1); }
+
  private:
   template <typename T, typename... Args>
   friend Result<RefPtr<T>> zrun::MakeRef(Args&&...);
@@ -25,6 +35,7 @@ class FsContext : public RefCounted<FsContext> {
   vfs::Path root_ GUARDED_BY(lock_);
   vfs::Path cwd_ GUARDED_BY(lock_);
   std::atomic<uint32_t> umask_{022};
+  std::atomic<int> users_{0}, executing_{0};
 };
 
 }  // namespace zrun::compat

@@ -40,8 +40,12 @@ void Task::ReplaceFds(RefPtr<FdTable> fds) {
   std::swap(fds_, fds);
 }
 void Task::ReplaceFs(RefPtr<FsContext> fs) {
-  MutexLock lock(lock_);
-  std::swap(fs_, fs);
+  if (fs) fs->AddUser();
+  {
+    MutexLock lock(lock_);
+    std::swap(fs_, fs);
+  }
+  if (fs) fs->RemoveUser();
 }
 
 RefPtr<const vfs::Credentials> Task::credentials() const {

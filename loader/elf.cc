@@ -50,9 +50,10 @@ Result<ElfHeader> ParseHeader(std::span<const std::byte> bytes, uint16_t machine
   if (bytes.size() < sizeof header) return Errno::kENOEXEC;
   __builtin_memcpy(&header, bytes.data(), sizeof header);
   constexpr uint8_t kMagic[] = {0x7f, 'E', 'L', 'F'};
-  constexpr uint8_t kClass64 = 2, kLittleEndian = 1;
+  constexpr uint8_t kClass64 = 2;
   if (!std::equal(std::begin(kMagic), std::end(kMagic), header.ident)) return Errno::kENOEXEC;
-  if (header.ident[4] != kClass64 || header.ident[5] != kLittleEndian) return Errno::kENOEXEC;
+  // What the machine's number implies is not looked at, but that one number stands for two classes.
+  if (machine == kMachineRiscv && header.ident[4] != kClass64) return Errno::kENOEXEC;
   if (header.type != kTypeExecutable && header.type != kTypeDynamic) return Errno::kENOEXEC;
   if (header.machine != machine) return Errno::kENOEXEC;
   if (header.phentsize != sizeof(ProgramHeader) || header.phnum == 0) return Errno::kENOEXEC;
@@ -71,6 +72,7 @@ Result<ImageLayout> ProgramHeaders::Check(const ElfHeader& header, uint64_t user
   ImageLayout layout;
   layout.alignment = kPageSize;
   bool any = false;
+  Result<void> mappable;
   for (size_t i = 0; i < count(); i++) {
     const ProgramHeader segment = (*this)[i];
     switch (segment.type) {
@@ -85,7 +87,7 @@ Result<ImageLayout> ProgramHeaders::Check(const ElfHeader& header, uint64_t user
         break;
       case kPtLoad: {
         if (segment.memsz == 0) break;
-        TRY(AddSegment(segment, !any, user_top, layout));
+        if (auto added = AddSegment(segment, !any, user_top, layout); !added.ok()) mappable = added;
         any = true;
         const uint64_t table_end = header.phoff + table_.size();
         if (!layout.headers_at && segment.offset <= header.phoff &&
@@ -97,7 +99,7 @@ Result<ImageLayout> ProgramHeaders::Check(const ElfHeader& header, uint64_t user
         break;
     }
   }
-  if (!any) return Errno::kENOEXEC;
+  layout.is_mappable = any && mappable.ok();
   return layout;
 }
 

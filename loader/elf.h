@@ -41,6 +41,7 @@ struct ProgramHeader {
 };
 static_assert(sizeof(ProgramHeader) == 56);
 
+inline constexpr uint16_t kMachineRiscv = 243;
 inline constexpr uint16_t kTypeExecutable = 2, kTypeDynamic = 3;
 inline constexpr uint32_t kPtLoad = 1, kPtInterp = 3, kPtGnuStack = 0x6474e551;
 inline constexpr uint32_t kPfExecute = 1, kPfWrite = 2, kPfRead = 4;
@@ -61,11 +62,14 @@ struct ImageLayout {
   std::optional<uint64_t> headers_at;  // the address of the program headers, if a segment has them
   std::optional<ProgramHeader> interpreter;
   std::optional<bool> executable_stack;  // PT_GNU_STACK
+  // False: there is no segment, or one that cannot be mapped: sizes that do not fit together,
+  // overflow, an offset that disagrees with its address within a page. Linux finds out when the old
+  // program is gone.
+  bool is_mappable = true;
 };
 
-// The program header table as |table| (a whole number of entries, from the file). ENOEXEC for a
-// table without segments, EINVAL or ENOEXEC for segments that cannot be mapped: sizes that do not
-// fit together, overflow, offsets that disagree with addresses within a page.
+// The program header table as |table| (a whole number of entries, from the file). ENOEXEC for an
+// interpreter's path that is too long or too short to be one.
 class ProgramHeaders {
  public:
   explicit ProgramHeaders(std::span<const std::byte> table) : table_(table) {}

@@ -28,7 +28,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   Require(table <= loader::kMaxProgramHeaderBytes);
   if (at > size || table > size - at) return 0;
   auto layout = loader::ProgramHeaders(bytes.subspan(at, table)).Check(header.value(), kTop);
-  if (!layout.ok()) return 0;
+  if (!layout.ok() || !layout.value().is_mappable) return 0;
   Require(layout.value().lowest < layout.value().highest);
   Require(layout.value().highest <= kTop + 4096);
   Require((layout.value().alignment & (layout.value().alignment - 1)) == 0);

@@ -12,7 +12,7 @@ struct Image {
   Vector<std::byte> table;  // program headers
   ImageLayout layout;
 };
-// Reads and checks the headers of |file|, whose first bytes are |head|. ENOEXEC, EINVAL, ENOMEM.
+// Reads and checks the headers of |file|, whose first bytes are |head|. ENOEXEC, ENOMEM.
 Result<Image> ReadImage(RefPtr<vfs::FileDescription> file, std::span<const std::byte> head,
                         uint16_t machine, uint64_t user_top);
 // The path PT_INTERP names. ENOEXEC, EIO.

@@ -27,7 +27,8 @@ Result<RefPtr<FileDescription>> CreateMemfd(std::string_view name, uint32_t flag
   const TextBuffer<280> text("/memfd:", name, " (deleted)");  // as /proc/PID/fd shows it
   Path path;
   path.dentry = TRY(Dentry::CreateDetached(std::move(vnode), text.view()));
-  return VnodeFile::Create(path, OpenFlags::kReadWrite | OpenFlags::kLargeFile);
+  // Linux does not count it as a writer: programs write one into it and execute it.
+  return VnodeFile::CreateUncounted(path, OpenFlags::kReadWrite | OpenFlags::kLargeFile);
 }
 
 }  // namespace zrun::vfs

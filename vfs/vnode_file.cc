@@ -39,8 +39,16 @@ VnodeFile::~VnodeFile() {
 }
 
 Result<RefPtr<FileDescription>> VnodeFile::Create(const Path& path, OpenFlags flags) {
+  return Make(path, flags, true);
+}
+
+Result<RefPtr<FileDescription>> VnodeFile::CreateUncounted(const Path& path, OpenFlags flags) {
+  return Make(path, flags, false);
+}
+
+Result<RefPtr<FileDescription>> VnodeFile::Make(const Path& path, OpenFlags flags, bool counted) {
   RefPtr<VnodeFile> file = TRY(MakeRef<VnodeFile>(path, flags));
-  if (file->writable() && !file->is_directory()) {
+  if (counted && file->writable() && !file->is_directory()) {
     if (!file->vnode().AddWriter()) return Errno::kETXTBSY;
     file->counts_as_writer_ = true;
   }

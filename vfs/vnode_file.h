@@ -8,6 +8,9 @@ class VnodeFile final : public FileDescription {
  public:
   // ETXTBSY to write what is being executed.
   static Result<RefPtr<FileDescription>> Create(const Path& path, OpenFlags flags);
+  // The same, but not one of those whom the file's execution keeps away, nor they it:
+  // memfd_create's.
+  static Result<RefPtr<FileDescription>> CreateUncounted(const Path& path, OpenFlags flags);
   ~VnodeFile() override;
 
   Kind kind() const override { return Kind::kVnode; }
@@ -28,6 +31,7 @@ class VnodeFile final : public FileDescription {
   template <typename T, typename... Args>
   friend Result<RefPtr<T>> zrun::MakeRef(Args&&...);
   VnodeFile(Path path, OpenFlags flags);
+  static Result<RefPtr<FileDescription>> Make(const Path& path, OpenFlags flags, bool counted);
   Vnode& vnode() const { return *path().dentry->vnode(); }
   bool is_directory() const { return vnode().type() == VnodeType::kDirectory; }
   Result<size_t> WriteSomewhere(uint64_t& offset, DataSource& source);

@@ -7,9 +7,37 @@
 namespace zrun::compat {
 namespace {
 
-SyscallResult Execute(Task& task, const vfs::WalkContext& context, const ExecPlan::Source& source,
-                      UserPtr<const uint64_t> arguments, UserPtr<const uint64_t> environment) {
-  static_cast<void>(context);
+// Whether processes beside the caller's have its fs context; if not, none comes to while this
+// lives.
+class FsAtExec {
+ public:
+  explicit FsAtExec(Task& task) : fs_(task.ShareFs()) {
+    MutexLock lock(Kernel::Get().lock());
+    MutexLock signal_lock(task.group().signal_lock);
+    int own = 0;
+    for (Task& thread : task.group().tasks) own += thread.ShareFs() == fs_;
+    is_shared_ = fs_->users() > own;
+    if (!is_shared_) fs_->BeginExec();
+  }
+  ~FsAtExec() {
+    if (is_shared_) return;
+    MutexLock lock(Kernel::Get().lock());
+    fs_->EndExec();
+  }
+  FsAtExec(const FsAtExec&) = delete;
+  FsAtExec& operator=(const FsAtExec&) = delete;
+  bool is_shared() const { return is_shared_; }
+
+ private:
+  const RefPtr<FsContext> fs_;
+  bool is_shared_ = false;
+};
+
+SyscallResult Execute(Task& task, ExecPlan::Source source, UserPtr<const uint64_t> arguments,
+                      UserPtr<const uint64_t> environment) {
+  const FsAtExec fs(task);
+  source.no_new_privs = task.no_new_privs;
+  source.shares_fs = fs.is_shared();
   auto read = TRY(ReadArguments(task, arguments, environment));
   auto plan = TRY(ExecPlan::Prepare(source, std::move(read)));
   TRY(ExecPlan::Commit(task, std::move(plan)));
@@ -23,8 +51,7 @@ SyscallResult sys_execve(Task& task, UserCString path, UserPtr<const uint64_t> a
   const String name = TRY(task.memory().ReadPath(path));
   const auto base = TRY(task.WalkFrom(Fd{kAtFdCwd}));
   auto file = TRY(OpenExecutable(base.context, name, vfs::WalkFlags::kNone));
-  return Execute(task, base.context,
-                 {base.context, std::move(file), name, {}, true, task.no_new_privs}, arguments,
+  return Execute(task, {.context = base.context, .file = std::move(file), .name = name}, arguments,
                  environment);
 }
 
@@ -43,9 +70,8 @@ SyscallResult sys_execveat(Task& task, Fd directory, UserCString path,
   auto file = TRY(OpenExecutable(base.context, given, walk));
   // What it is called by: the path, or /dev/fd/N, or /dev/fd/N/path.
   if (is_absolute || directory.value == kAtFdCwd) {
-    return Execute(task, base.context,
-                   {base.context, std::move(file), given, {}, true, task.no_new_privs}, arguments,
-                   environment);
+    return Execute(task, {.context = base.context, .file = std::move(file), .name = given},
+                   arguments, environment);
   }
   TextBuilder name;
   zrun::Write(name, "/dev/fd/", directory.value);
@@ -53,9 +79,12 @@ SyscallResult sys_execveat(Task& task, Fd directory, UserCString path,
   TRY(name.result());
   const TextBuffer<15> number(directory.value);
   const bool closes = TRY(task.fds().close_on_exec(directory));
-  return Execute(task, base.context,
-                 {base.context, std::move(file), name.view(),
-                  given.empty() ? number.view() : std::string_view{}, !closes, task.no_new_privs},
+  return Execute(task,
+                 {.context = base.context,
+                  .file = std::move(file),
+                  .name = name.view(),
+                  .comm = given.empty() ? number.view() : std::string_view{},
+                  .script_reachable = !closes},
                  arguments, environment);
 }
 
