@@ -56,6 +56,8 @@ bool IsImage(const fs::path& path) {
 
 ResolvedImage OpenImage(const fs::path& path) {
   ResolvedImage image{OpenFile(path, O_RDONLY), path};
+  // In use, as long as any process has it open. Only Cache::Prune() locks otherwise, for a moment.
+  flock(image.fd.get(), LOCK_SH);
   std::string where = "image '" + path.string() + "'";
   std::string block;
   auto super = ReadSuperBlock(image.fd.get(), path, block);
@@ -98,7 +100,11 @@ std::optional<ResolvedImage> Cache::TryOpen(const std::string& id) const {
   fs::path path = ImagePath(id);
   if (access(path.c_str(), F_OK) != 0) return std::nullopt;
   try {
-    return OpenImage(path);
+    ResolvedImage image = OpenImage(path);
+    struct stat info;
+    if (fstat(image.fd.get(), &info) != 0 || info.st_nlink == 0)
+      return std::nullopt;  // just pruned
+    return image;
   } catch (const ImageError&) {
     return std::nullopt;  // as after a crash of the machine: it is packed again
   }
@@ -110,7 +116,7 @@ UniqueFd Cache::Lock(const fs::path& folder, const std::string& waiting) const {
   if (error) throw ImageError("cannot create '" + folder.string() + "': " + error.message());
   UniqueFd fd = OpenFile(folder, O_RDONLY | O_DIRECTORY);
   if (flock(fd.get(), LOCK_EX | LOCK_NB) == 0) return fd;
-  if (isatty(STDERR_FILENO)) fprintf(stderr, "zrun: %s\n", waiting.c_str());
+  if (!ProgressBar::IsSilenced()) fprintf(stderr, "zrun: %s\n", waiting.c_str());
   while (flock(fd.get(), LOCK_EX) != 0) {
     if (errno != EINTR) throw SystemError("cannot lock '" + folder.string() + "'");
   }
@@ -163,6 +169,11 @@ ResolvedImage Cache::Pack(const std::vector<fs::path>& layers, PackOptions optio
   }
   if (!before.is_fresh) WriteFileAtomically(index, id);
   return std::move(*image);
+}
+
+std::optional<ResolvedImage> Cache::FindArchive(const std::string& sha256,
+                                                const std::string& variant) const {
+  return TryOpen(ContentOfFile(sha256, variant));
 }
 
 std::optional<ResolvedImage> Cache::FindName(const std::string& name,
@@ -232,6 +243,38 @@ uint64_t Cache::Remove(const std::string& name_or_id) {
   UniqueFd lock = LockImages();
   RemoveLocked(found.front());
   return found.front().size;
+}
+
+Cache::Pruned Cache::Prune(const std::function<bool(const Image&)>& keep) {
+  Pruned pruned;
+  UniqueFd lock = LockImages();
+  for (Image& image : List()) {
+    if (keep(image)) continue;
+    UniqueFd fd(open(image.path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
+      pruned.in_use.push_back(std::move(image));
+      continue;
+    }
+    RemoveLocked(image);
+    pruned.bytes_freed += image.size;
+    pruned.removed.push_back(std::move(image));
+  }
+  pruned.bytes_freed += RemoveBuilds();
+  return pruned;
+}
+
+uint64_t Cache::RemoveBuilds() const {
+  const fs::path folder = root_ / "build";
+  UniqueFd lock(open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (flock(lock.get(), LOCK_EX | LOCK_NB) != 0) return 0;  // there is none, or one is under way
+  uint64_t bytes = 0;
+  std::error_code ignored;
+  for (const auto& entry : fs::recursive_directory_iterator(folder, ignored))
+    if (!entry.is_symlink() && entry.is_regular_file()) bytes += entry.file_size(ignored);
+  for (const auto& entry : fs::directory_iterator(folder, ignored)) {
+    fs::remove_all(entry.path(), ignored);
+  }
+  return bytes;
 }
 
 void Cache::RemoveLocked(const Image& image) {

@@ -24,10 +24,11 @@ bool IsImage(const std::filesystem::path& path);
 // Images that were packed once, below $XDG_CACHE_HOME/zrun:
 //   images/ID.img, ID.json  ID is a hash of the layers' contents; the description is for people
 //   index/KEY               the ID for layers as stat(2) saw them, so that they need not be read
-//   again names/NAME              the ID of a built recipe, and the recipe's hash build/ what a
-//   recipe needs while it is built
-// Everything is published by rename. Whoever writes holds the lock, so temporary files found under
-// it are stale.
+//                           again
+//   names/NAME              the ID of a built recipe, and the recipe's hash
+//   build/                  what a recipe needs while it is built
+// Everything is published by rename. Images in use are locked (flock(2), shared). Whoever writes
+// holds the lock, so temporary files found under it are stale.
 class Cache {
  public:
   struct Image {
@@ -50,6 +51,10 @@ class Cache {
   ResolvedImage Pack(const std::vector<std::filesystem::path>& layers, PackOptions options = {},
                      const std::string& variant = {});
 
+  // The image of one archive, known by its SHA-256, if it has been packed.
+  std::optional<ResolvedImage> FindArchive(const std::string& sha256,
+                                           const std::string& variant = {}) const;
+
   // Names given to images; |tag| must be what it was when the name was set. An image that loses its
   // only name is removed.
   std::optional<ResolvedImage> FindName(const std::string& name, const std::string& tag) const;
@@ -60,6 +65,14 @@ class Cache {
   // none.
   uint64_t Remove(const std::string& name_or_id);
 
+  struct Pruned {
+    std::vector<Image> removed;
+    std::vector<Image> in_use;  // by a zrun that runs, so kept
+    uint64_t bytes_freed = 0;   // what builds that were killed had left is in it
+  };
+  // Removes what nobody uses and |keep| does not ask for.
+  Pruned Prune(const std::function<bool(const Image&)>& keep);
+
   // Held until it is closed. |folder| is locked, made if missing.
   UniqueFd Lock(const std::filesystem::path& folder, const std::string& waiting) const;
 
@@ -69,6 +82,7 @@ class Cache {
   UniqueFd LockImages() const;
   void RemoveStaleFiles() const;
   void RemoveLocked(const Image& image);
+  uint64_t RemoveBuilds() const;
 
   std::filesystem::path root_;
 };
@@ -77,9 +91,11 @@ class Cache {
 // need be.
 std::filesystem::path ResolveLayer(Cache& cache, const std::string& argument);
 
+// Whether an argument is a file, a directory or a recipe's name.
+bool NamesImage(const std::string& argument);
+
 // What IMAGE means on a command line: an EROFS image; one or more layers, separated by commas (the
-// last on top); or the name of a recipe, built if need be. Prints progress on standard error if
-// that is a terminal.
+// last on top); or the name of a recipe, built if need be. Shows progress (ProgressBar).
 ResolvedImage ResolveImage(const std::string& argument);
 
 }  // namespace zrun::images

@@ -8,6 +8,7 @@
 #include <chrono>
 
 #include "images/recipe.h"
+#include "images/sha256.h"
 #include "images/test_support.h"
 
 namespace zrun::images {
@@ -47,6 +48,37 @@ TEST_F(CacheTest, PacksOnce) {
   fs::copy_file(layer, scratch_ / "copy.tar");
   EXPECT_EQ(cache_.Pack({scratch_ / "copy.tar"}, Counting()).path, first);
   EXPECT_EQ(packs_, 0);
+}
+
+TEST_F(CacheTest, FindsAnArchiveByItsDigest) {
+  fs::path layer = MakeLayer("x.tar", "1");
+  const std::string digest = Sha256OfFile(OpenFile(layer, O_RDONLY).get(), "x.tar");
+  EXPECT_FALSE(cache_.FindArchive(digest));
+  const fs::path packed = cache_.Pack({layer}).path;
+  ASSERT_TRUE(cache_.FindArchive(digest));
+  EXPECT_EQ(cache_.FindArchive(digest)->path, packed);
+  EXPECT_FALSE(cache_.FindArchive(digest, "variant"));
+}
+
+TEST_F(CacheTest, PrunesWhatIsNotInUse) {
+  const std::string used = cache_.Pack({MakeLayer("a.tar", "1")}).path;
+  const fs::path unused = cache_.Pack({MakeLayer("b.tar", "2")}).path;
+  const ResolvedImage wanted = cache_.Pack({MakeLayer("c.tar", "3")});
+  cache_.SetName("wanted", "tag", wanted);
+  fs::create_directories(cache_.root() / "build/old");
+  std::optional<ResolvedImage> open = OpenImage(used);
+  const auto keep = [](const Cache::Image& image) { return !image.names.empty(); };
+  Cache::Pruned pruned = cache_.Prune(keep);
+  ASSERT_EQ(pruned.removed.size(), 1u);
+  EXPECT_EQ(pruned.removed[0].path, unused);
+  ASSERT_EQ(pruned.in_use.size(), 1u);
+  EXPECT_EQ(pruned.in_use[0].path, used);
+  EXPECT_EQ(pruned.bytes_freed, pruned.removed[0].size);
+  EXPECT_EQ(Count("build"), 0u);
+  open.reset();
+  EXPECT_EQ(cache_.Prune(keep).removed.size(), 1u);
+  EXPECT_EQ(Count("images"), 2u);  // wanted, and its description
+  EXPECT_TRUE(cache_.FindName("wanted", "tag"));
 }
 
 TEST_F(CacheTest, AFileJustWrittenIsNotTrustedByItsTimes) {

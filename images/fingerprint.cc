@@ -97,6 +97,14 @@ Identity IdentityOf(const std::vector<fs::path>& layers, const std::string& vari
   return {hash.FinishHex(), stats.is_fresh()};
 }
 
+std::string ContentOfFile(const std::string& sha256, const std::string& variant) {
+  Sha256 hash;
+  AddNumber(hash, kPackerVersion);
+  AddText(hash, variant);
+  AddText(hash, sha256);
+  return hash.FinishHex();
+}
+
 std::string ContentOf(const std::vector<fs::path>& layers, const std::string& variant) {
   Sha256 hash;
   AddNumber(hash, kPackerVersion);

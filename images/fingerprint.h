@@ -14,6 +14,8 @@ struct Identity {
 };
 Identity IdentityOf(const std::vector<std::filesystem::path>& layers, const std::string& variant);
 
+// What ContentOf() gives for one file with this SHA-256.
+std::string ContentOfFile(const std::string& sha256, const std::string& variant);
 // A hash of what the layers hold. Directories count as stat(2) sees their files.
 std::string ContentOf(const std::vector<std::filesystem::path>& layers, const std::string& variant);
 

@@ -10,6 +10,7 @@
 #include "images/erofs_format.h"
 #include "images/error.h"
 #include "images/layers.h"
+#include "images/saved_image.h"
 
 namespace zrun::images {
 namespace {
@@ -18,10 +19,9 @@ namespace fs = std::filesystem;
 using namespace erofs;
 
 // Reads what ErofsWriter writes, and trusts none of it.
-class ImageReader {
+class ImageFile {
  public:
-  ImageReader(Tree& tree, ErofsWriter& writer, const fs::path& layer, const ReadCallback& on_read)
-      : tree_(tree), writer_(writer), image_(OpenImage(layer)), on_read_(on_read) {
+  explicit ImageFile(const fs::path& path) : image_(OpenImage(path)) {
     struct stat info;
     if (fstat(image_.fd.get(), &info) != 0) throw SystemError("cannot read it");
     size_ = uint64_t(info.st_size);
@@ -29,11 +29,6 @@ class ImageReader {
     if (super_.feature_incompat != 0) throw ImageError("zrun did not pack it");
   }
 
-  void Run() { Add(".", super_.root_nid); }
-
-  const std::string& entry() const { return entry_; }
-
- private:
   struct Item {
     std::string name;
     uint64_t nid;
@@ -43,39 +38,6 @@ class ImageReader {
     uint64_t offset;  // of the inode
     uint64_t behind;  // of what follows it and its xattrs
   };
-
-  void Add(const std::string& path, uint64_t nid) {
-    entry_ = path;
-    Source source = ReadInode(nid);
-    auto inode = std::make_shared<Inode>();
-    inode->mode = source.disk.mode;
-    inode->uid = source.disk.uid;
-    inode->gid = source.disk.gid;
-    inode->mtime = {int64_t(source.disk.mtime), source.disk.mtime_nanoseconds};
-    ReadXattrs(source, *inode);
-    bool is_directory = S_ISDIR(inode->mode);
-    auto [first, is_new] = paths_.try_emplace(nid, path);
-    if (!is_new) {
-      if (is_directory) throw ImageError("it is a directory with two names");
-      tree_.AddLink(path, first->second, inode->mtime);
-      return;
-    }
-    if (S_ISLNK(inode->mode)) {
-      inode->target = ReadOwn(source, 4095);
-    } else if (S_ISCHR(inode->mode) || S_ISBLK(inode->mode)) {
-      inode->device = source.disk.block_or_device;
-    }
-    tree_.Add(path, inode);
-    if (S_ISREG(inode->mode)) {
-      uint64_t offset = uint64_t(source.disk.block_or_device) * kBlockSize;
-      CheckRange(offset, source.disk.size);
-      CopyData(writer_, *inode, image_.fd.get(), off_t(offset), source.disk.size, on_read_);
-    }
-    if (!is_directory) return;
-    for (const Item& item : ReadDirectory(source)) {
-      Add(path == "." ? item.name : path + "/" + item.name, item.nid);
-    }
-  }
 
   void CheckRange(uint64_t offset, uint64_t size) const {
     if (offset > size_ || size > size_ - offset) throw ImageError("it points out of the image");
@@ -183,12 +145,62 @@ class ImageReader {
     }
   }
 
-  Tree& tree_;
-  ErofsWriter& writer_;
+  uint64_t root() const { return super_.root_nid; }
+  int fd() const { return image_.fd.get(); }
+
+ private:
   ResolvedImage image_;
-  const ReadCallback& on_read_;
   uint64_t size_ = 0;
   SuperBlock super_{};
+};
+
+class ImageReader {
+ public:
+  ImageReader(Tree& tree, ErofsWriter& writer, const fs::path& layer, const ReadCallback& on_read)
+      : tree_(tree), writer_(writer), file_(layer), on_read_(on_read) {}
+
+  void Run() { Add(".", file_.root()); }
+
+  const std::string& entry() const { return entry_; }
+
+ private:
+  void Add(const std::string& path, uint64_t nid) {
+    entry_ = path;
+    ImageFile::Source source = file_.ReadInode(nid);
+    auto inode = std::make_shared<Inode>();
+    inode->mode = source.disk.mode;
+    inode->uid = source.disk.uid;
+    inode->gid = source.disk.gid;
+    inode->mtime = {int64_t(source.disk.mtime), source.disk.mtime_nanoseconds};
+    file_.ReadXattrs(source, *inode);
+    bool is_directory = S_ISDIR(inode->mode);
+    auto [first, is_new] = paths_.try_emplace(nid, path);
+    if (!is_new) {
+      if (is_directory) throw ImageError("it is a directory with two names");
+      tree_.AddLink(path, first->second, inode->mtime);
+      return;
+    }
+    if (S_ISLNK(inode->mode)) {
+      inode->target = file_.ReadOwn(source, 4095);
+    } else if (S_ISCHR(inode->mode) || S_ISBLK(inode->mode)) {
+      inode->device = source.disk.block_or_device;
+    }
+    tree_.Add(path, inode);
+    if (S_ISREG(inode->mode)) {
+      uint64_t offset = uint64_t(source.disk.block_or_device) * kBlockSize;
+      file_.CheckRange(offset, source.disk.size);
+      CopyData(writer_, *inode, file_.fd(), off_t(offset), source.disk.size, on_read_);
+    }
+    if (!is_directory) return;
+    for (const ImageFile::Item& item : file_.ReadDirectory(source)) {
+      Add(path == "." ? item.name : path + "/" + item.name, item.nid);
+    }
+  }
+
+  Tree& tree_;
+  ErofsWriter& writer_;
+  ImageFile file_;
+  const ReadCallback& on_read_;
   std::map<uint64_t, std::string> paths_;
   std::string entry_;
 };
@@ -202,6 +214,18 @@ void AddImage(Tree& tree, ErofsWriter& writer, const fs::path& layer, const Read
   } catch (const ImageError& error) {
     throw ImageError("layer '" + layer.string() + "': '" + reader.entry() + "': " + error.what());
   }
+}
+
+ImageConfig ReadConfig(const fs::path& image) {
+  Inode root;
+  try {
+    const ImageFile file(image);
+    file.ReadXattrs(file.ReadInode(file.root()), root);
+  } catch (const ImageError&) {
+    return {};  // another tool packed it, or it is broken: the kernel tells
+  }
+  const auto config = root.xattrs.find(kConfigXattr);
+  return config == root.xattrs.end() ? ImageConfig{} : ParseConfig(config->second);
 }
 
 }  // namespace zrun::images

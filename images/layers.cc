@@ -8,6 +8,7 @@
 
 #include "images/cache.h"
 #include "images/error.h"
+#include "images/saved_image.h"
 
 namespace zrun::images {
 namespace {
@@ -23,12 +24,29 @@ bool IsDirectory(const fs::path& layer) {
   return S_ISDIR(info.st_mode);
 }
 
+// The layers of a saved image, and what its author wants run.
+void AddSavedImage(Tree& tree, ErofsWriter& writer, const SavedImage& image,
+                   const ReadCallback& on_read) {
+  for (const SavedImage::Layer& layer : image.layers) {
+    tree.BeginLayer();
+    try {
+      AddArchive(tree, writer, layer.path, on_read);
+    } catch (const ImageError& error) {
+      throw ImageError("'" + layer.name + "': " + error.what());
+    }
+  }
+  tree.root().xattrs[kConfigXattr] = image.config;
+}
+
 }  // namespace
 
 void AddLayer(Tree& tree, ErofsWriter& writer, const fs::path& layer, const std::string& place,
               const ReadCallback& on_read) {
   tree.BeginLayer();
-  if (IsDirectory(layer)) {
+  const bool is_directory = IsDirectory(layer);
+  if (const auto saved = place.empty() && !IsImage(layer) ? OpenSavedImage(layer) : std::nullopt) {
+    AddSavedImage(tree, writer, *saved, on_read);
+  } else if (is_directory) {
     AddDirectory(tree, writer, layer, place, on_read);
   } else if (IsImage(layer)) {
     AddImage(tree, writer, layer, on_read);

@@ -4,6 +4,7 @@
 
 #include "images/erofs_writer.h"
 #include "images/layers.h"
+#include "images/saved_image.h"
 #include "images/tree.h"
 
 namespace zrun::images {
@@ -54,10 +55,15 @@ void PackLayers(const std::vector<std::filesystem::path>& layers,
   ErofsWriter writer(output);
   Tree tree(writer, options.keep_directory_symlinks, options.leave_out);
   AddAll(tree, writer, options.before, options.additions_mtime);
+  std::string config;
   for (const auto& layer : layers) {
     auto place = options.places.find(layer);
     AddLayer(tree, writer, layer, place == options.places.end() ? "" : place->second, on_read);
+    // What lies on top may describe the root anew, without it.
+    const auto& xattrs = tree.root().xattrs;
+    if (auto found = xattrs.find(kConfigXattr); found != xattrs.end()) config = found->second;
   }
+  if (!config.empty()) tree.root().xattrs[kConfigXattr] = config;
   AddAll(tree, writer, options.after, options.additions_mtime);
   writer.Finish(tree.root());
 }

@@ -12,7 +12,7 @@
 namespace zrun::images {
 
 // Raised when the packer's output changes, so that caches pack anew.
-inline constexpr int kPackerVersion = 1;
+inline constexpr int kPackerVersion = 2;
 
 // A file that the packer makes itself.
 struct Addition {
@@ -40,8 +40,8 @@ struct PackOptions {
 };
 
 // Merges the layers (tar archives, plain or compressed with gzip, xz or zstd, Debian packages,
-// directories), the last on top, and writes them as an EROFS image. The same layers give the same
-// bytes. Throws ImageError; |output| is then as it was.
+// directories, images as docker and others save them), the last on top, and writes them as an EROFS
+// image. The same layers give the same bytes. Throws ImageError; |output| is then as it was.
 void PackLayers(const std::vector<std::filesystem::path>& layers,
                 const std::filesystem::path& output, const PackOptions& options = {});
 

@@ -152,21 +152,32 @@ void CheckRelease(const Recipe& recipe, const std::vector<fs::path>& packages) {
                    "there is no " + recipe.expected_package + "*.deb");
 }
 
+// Plain archives share an image with those that are run by their file's name.
+std::string VariantOf(const Recipe& recipe) {
+  const PackOptions& options = recipe.options;
+  const bool is_plain =
+      options.before.empty() && options.after.empty() && options.leave_out.empty();
+  return is_plain ? "" : recipe.tag;
+}
+
 ResolvedImage Pack(Cache& cache, const Recipe& recipe, const std::vector<fs::path>& layers) {
   ProgressBar bar("packing " + recipe.name);
   PackOptions options = recipe.options;
   options.progress = [&](uint64_t done, uint64_t total) { bar.Show(done, total); };
-  bool is_plain = options.before.empty() && options.after.empty() && options.leave_out.empty();
-  return cache.Pack(layers, options, is_plain ? "" : recipe.tag);
+  return cache.Pack(layers, options, VariantOf(recipe));
 }
 
-ResolvedImage Build(Cache& cache, const Recipe& recipe, const fs::path& from) {
+ResolvedImage Build(Cache& cache, const Recipe& recipe, const BuildOptions& how) {
+  const fs::path& from = how.from;
   if (!recipe.packages.empty()) {
     BuildFolder folder(cache, recipe.name);
     std::vector<fs::path> packages =
         PackagesIn(from.empty() ? FetchDebianPackages(recipe, folder.path()) : from);
     CheckRelease(recipe, packages);
     return Pack(cache, recipe, packages);
+  }
+  if (from.empty() && !how.rebuild) {
+    if (auto image = cache.FindArchive(recipe.sha256, VariantOf(recipe))) return std::move(*image);
   }
   fs::path local = from.empty() ? FindLocal(recipe.file) : from;
   if (!local.empty()) {
@@ -203,7 +214,7 @@ ResolvedImage BuildRecipe(Cache& cache, const std::string& name, const BuildOpti
     if (auto image = cache.FindName(name, TagOf(text->text))) return std::move(*image);
   }
   Recipe recipe = Parse(*text);
-  ResolvedImage image = Build(cache, recipe, options.from);
+  ResolvedImage image = Build(cache, recipe, options);
   cache.SetName(name, recipe.tag, image);
   return image;
 }

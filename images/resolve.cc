@@ -23,6 +23,11 @@ std::vector<std::string> SplitLayers(const std::string& argument) {
 
 }  // namespace
 
+bool NamesImage(const std::string& argument) {
+  std::error_code ignored;
+  return IsRecipe(argument) || fs::exists(argument, ignored);
+}
+
 fs::path ResolveLayer(Cache& cache, const std::string& argument) {
   std::error_code ignored;
   fs::file_status status = fs::status(argument, ignored);

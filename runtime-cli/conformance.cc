@@ -1,6 +1,5 @@
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -18,9 +17,11 @@
 
 #include "images/cache.h"
 #include "images/pack.h"
+#include "images/progress.h"
 #include "runtime-cli/commands.h"
 #include "runtime-cli/conformance_report.h"
 #include "runtime-cli/conformance_runner.h"
+#include "runtime-cli/usage.h"
 
 namespace zrun {
 namespace {
@@ -54,7 +55,7 @@ void RunAll(const ConformanceArguments& arguments, const std::vector<Conformance
   std::mutex mutex;
   size_t next = 0, done = 0;
   std::exception_ptr failure;
-  const bool is_terminal = isatty(STDERR_FILENO);
+  images::ProgressBar bar("conformance");
   const auto work = [&] {
     const std::unique_ptr<ProgramRunner> runner = MakeRunner(arguments);
     std::unique_lock lock(mutex);
@@ -75,17 +76,18 @@ void RunAll(const ConformanceArguments& arguments, const std::vector<Conformance
       }
       const ConformanceResult& judged = report.Add(std::move(result));
       ++done;
-      if (is_terminal) std::fprintf(stderr, "\r\033[K");
-      if (judged.verdict == Verdict::kFailed)
+      if (judged.verdict == Verdict::kFailed) {
+        bar.Clear();
         std::fprintf(stderr, "FAIL  %s: %s\n", judged.name.c_str(), Explain(judged).c_str());
-      if (is_terminal) std::fprintf(stderr, "%zu of %zu", done, programs.size());
+      }
+      bar.Show(done, programs.size());
     }
   };
   const unsigned jobs = arguments.jobs ? arguments.jobs : DefaultJobs(arguments);
   std::vector<std::jthread> threads;
   for (size_t i = 0; i < std::min<size_t>(jobs, programs.size()); ++i) threads.emplace_back(work);
   threads.clear();  // joins
-  if (is_terminal) std::fprintf(stderr, "\r\033[K");
+  bar.Clear();
   if (failure) std::rethrow_exception(failure);
 }
 
@@ -306,8 +308,10 @@ void AddConformanceCommand(CLI::App& app) {
                    "The machine: trap (this host), riscv64 (emulated by QEMU), or native: without "
                    "zrun")
       ->check(CLI::IsMember({"trap", "riscv64", "native"}));
-  command->add_option("--cpus", arguments->setup.processors, "riscv64: how many processors")
-      ->check(CLI::Range(1u, 8u));
+  command
+      ->add_option("--cpus", arguments->setup.processors, "Processors of each container or machine")
+      ->check(CLI::Range(1u, 1024u));
+  AddQuietFlag(*command);
   command->callback([arguments] { Conform(*arguments); });
 }
 

@@ -75,7 +75,7 @@ Machine::Machine(const ConformanceSetup& setup) {
     words.push_back(std::to_string(setup.processors));
   }
   if (!setup.memory.empty()) words.insert(words.end(), {"--memory", setup.memory});
-  words.insert(words.end(), {setup.image, "--", "/bin/sh"});
+  words.insert(words.end(), {"--entrypoint", "", setup.image, "--", "/bin/sh"});
   pid_ = SpawnZrun(words, theirs.get(), theirs.get());
   std::string output;
   // The shell is not to tell of programs that signals end.

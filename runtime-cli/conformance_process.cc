@@ -107,13 +107,16 @@ pid_t ContainerRunner::Start(const ConformanceProgram& program, int input, int o
   constexpr const char* kFreshPlace = "/tmp/conformance";
   const std::string tree = setup_.tree.string();
   // Process 1 is special (signals, orphans), and the programs do not expect to be it.
-  std::vector<std::string> words = {"zrun", "run", "--init", "-v", tree + ":" + tree + ":ro"};
+  std::vector<std::string> words = {
+      "zrun", "run", "--init", "--entrypoint", "", "-v", tree + ":" + tree + ":ro"};
   for (const RunOptions::Volume& volume : setup_.volumes)
     words.insert(words.end(), {"-v", volume.source.string() + ":" + volume.target +
                                          (volume.read_only ? ":ro" : ":rw")});
   for (const std::string& variable : setup_.environment)
     words.insert(words.end(), {"-e", variable});
   if (!setup_.memory.empty()) words.insert(words.end(), {"--memory", setup_.memory});
+  if (setup_.processors != 0)
+    words.insert(words.end(), {"--cpus", std::to_string(setup_.processors)});
   if (setup_.IsFresh()) words.insert(words.end(), {"--tmpfs", kFreshPlace});
   words.insert(words.end(),
                {"-w", setup_.IsFresh() ? kFreshPlace : setup_.WorkingDirectory(program),

@@ -14,7 +14,7 @@ struct ConformanceSetup {
   std::filesystem::path tree;
   std::string image;  // packed; none natively
   double timeout = 60;
-  unsigned processors = 0;               // of an emulated machine; 0: a default
+  unsigned processors = 0;               // 0: a default
   std::string memory;                    // as --memory has it; empty: a default
   std::vector<std::string> environment;  // NAME=VALUE
   std::vector<RunOptions::Volume> volumes;

@@ -1,4 +1,5 @@
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <ctime>
 #include <iostream>
 #include <memory>
@@ -7,6 +8,7 @@
 #include "images/cache.h"
 #include "images/recipe.h"
 #include "runtime-cli/commands.h"
+#include "runtime-cli/usage.h"
 
 namespace zrun {
 namespace {
@@ -19,6 +21,7 @@ struct ImagesArguments {
   images::BuildOptions build;
   std::vector<std::string> removed;
   bool remove_all = false;
+  bool prune_all = false;
 };
 
 std::string HumanSize(uint64_t bytes) {
@@ -103,6 +106,27 @@ void Remove(const ImagesArguments& arguments) {
   }
 }
 
+// Images with a name are what somebody asked for, as long as the recipe is still the same. The
+// others are copies of archives, which can be packed again.
+void Prune(bool all) {
+  images::Cache cache;
+  const auto keep = [&](const images::Cache::Image& image) {
+    return !all && std::ranges::any_of(image.names, [&](const std::string& name) {
+      if (!images::IsRecipe(name)) return false;
+      return cache.FindName(name, images::FindRecipe(name).tag).has_value();
+    });
+  };
+  const images::Cache::Pruned pruned = cache.Prune(keep);
+  const auto tell = [](const char* what, const images::Cache::Image& image) {
+    const std::string& from = image.names.empty() ? Joined(image.layers) : Joined(image.names);
+    std::cout << what << image.id.substr(0, 12) << "  " << HumanSize(image.size) << "  " << from
+              << '\n';
+  };
+  for (const auto& image : pruned.removed) tell("removed  ", image);
+  for (const auto& image : pruned.in_use) tell("in use   ", image);
+  std::cout << HumanSize(pruned.bytes_freed) << " freed\n";
+}
+
 }  // namespace
 
 void AddImagesCommand(CLI::App& app) {
@@ -113,7 +137,7 @@ void AddImagesCommand(CLI::App& app) {
       "recipes; the others are archives that were run and so packed once.\n\n"
       "  zrun images build alpine --from alpine-minirootfs-3.20.3-x86_64.tar.gz\n"
       "  zrun images build debian-gcc\n"
-      "  zrun images rm alpine");
+      "  zrun images prune");
   command->require_subcommand(0, 1);
   command->add_flag("--json", arguments->is_json, "Print JSON");
   command->callback([arguments, command] {
@@ -122,6 +146,7 @@ void AddImagesCommand(CLI::App& app) {
 
   CLI::App* list = command->add_subcommand("ls", "List images (the default)");
   list->add_flag("--json", arguments->is_json, "Print JSON");
+  list->footer("  zrun images ls --json | jq -r '.[].path'");
   list->callback([arguments] { List(arguments->is_json); });
 
   CLI::App* build = command->add_subcommand("build", "Make an image by its recipe, print its path");
@@ -129,12 +154,28 @@ void AddImagesCommand(CLI::App& app) {
   build->add_option("--from", arguments->build.from,
                     "A local file instead of the download; for Debian, a folder of packages");
   build->add_flag("--rebuild", arguments->build.rebuild, "Make it anew");
+  AddQuietFlag(*build);
+  build->footer(
+      "Only the first time: the image is kept.\n\n"
+      "  zrun images build debian-busybox\n"
+      "  zrun images build alpine --from alpine-minirootfs-3.20.3-x86_64.tar.gz\n"
+      "  image=$(zrun images build --quiet debian-gcc)");
   build->callback([arguments] { Build(*arguments); });
 
   CLI::App* remove = command->add_subcommand("rm", "Remove images");
   remove->add_option("NAME", arguments->removed, "Names, IDs or beginnings of IDs");
   remove->add_flag("--all", arguments->remove_all, "All of them");
+  remove->footer("  zrun images rm alpine 1a73\n  zrun images rm --all");
   remove->callback([arguments] { Remove(*arguments); });
+
+  CLI::App* prune = command->add_subcommand("prune", "Remove images that are not in use");
+  prune->add_flag("--all", arguments->prune_all, "Those that recipes made, too");
+  prune->footer(
+      "Archives that were run are kept as packed, uncompressed copies. This removes those that no "
+      "running zrun uses,\n"
+      "images of recipes that have changed since, and what builds that were killed have left.\n\n"
+      "  zrun images prune");
+  prune->callback([arguments] { Prune(arguments->prune_all); });
 }
 
 }  // namespace zrun

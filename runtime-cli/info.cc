@@ -14,6 +14,10 @@ namespace zrun {
 void AddInfoCommand(CLI::App& app) {
   auto json = std::make_shared<bool>(false);
   CLI::App* info = app.add_subcommand("info", "What this host offers zrun");
+  info->footer(
+      "Tells whether zrun can run here, and how well the host guards its kernel.\n\n"
+      "  zrun info\n"
+      "  zrun info --json | jq .protection_keys");
   info->add_flag("--json", *json, "Print JSON");
   info->callback([json] {
     const HostFacts facts = ReadHostFacts();

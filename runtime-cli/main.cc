@@ -1,4 +1,5 @@
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <cstring>
@@ -26,6 +27,27 @@ std::vector<std::string> Expand(const CLI::App& app, int argc, char** argv) {
   return words;
 }
 
+// Names what nobody took: an option or a command that there is not. Empty if there is no such
+// thing.
+std::string DescribeExtras(const CLI::App& app) {
+  const CLI::App* command = &app;
+  std::string where;
+  while (!command->get_subcommands().empty()) {
+    command = command->get_subcommands().front();
+    where += command->get_name() + ' ';
+  }
+  const std::vector<std::string> extras = command->remaining();
+  if (extras.empty()) return {};
+  const auto option =
+      std::ranges::find_if(extras, [](const std::string& word) { return word.starts_with('-'); });
+  const std::string word = option != extras.end() ? *option : extras.front();
+  const char* kind = word.starts_with('-')                   ? "no option '"
+                     : !command->get_subcommands({}).empty() ? "no command '"
+                                                             : "unexpected argument '";
+  return where + (where.empty() ? "" : "has ") + kind + word + "'" +
+         zrun::Suggestion(*command, word) + " (zrun " + where + "--help)";
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -36,7 +58,7 @@ int main(int argc, char** argv) {
       "Exit status: the command's own; 125 zrun's own error, 126 not executable, 127 not found, "
       "128+N killed by\n"
       "signal N. `zrun COMMAND --help` tells more, `zrun run --help` first.");
-  app.set_version_flag("--version", ZRUN_VERSION);
+  app.set_version_flag("--version", "zrun " ZRUN_VERSION);
   app.require_subcommand(1);
   zrun::AddRunCommand(app);
   zrun::AddPackCommand(app);
@@ -53,6 +75,14 @@ int main(int argc, char** argv) {
   } catch (const zrun::ExitStatus& exit) {
     return exit.status;
   } catch (const CLI::ParseError& error) {
+    // An option that is misspelt may be one that is missing.
+    const auto kind = static_cast<CLI::ExitCodes>(error.get_exit_code());
+    const bool is_about_words =
+        kind == CLI::ExitCodes::ExtrasError || kind == CLI::ExitCodes::RequiredError;
+    if (const std::string text = DescribeExtras(app); is_about_words && !text.empty()) {
+      std::fprintf(stderr, "zrun: %s\n", text.c_str());
+      return kOwnError;
+    }
     const int status = app.exit(error);
     return status == 0 ? 0 : kOwnError;
   } catch (const std::exception& error) {

@@ -4,6 +4,7 @@
 #include "images/cache.h"
 #include "images/progress.h"
 #include "runtime-cli/commands.h"
+#include "runtime-cli/usage.h"
 
 namespace zrun {
 namespace {
@@ -11,7 +12,6 @@ namespace {
 struct PackArguments {
   std::vector<std::string> layers;
   std::string output;
-  bool quiet = false;
 };
 
 void Pack(const PackArguments& arguments) {
@@ -22,9 +22,7 @@ void Pack(const PackArguments& arguments) {
   }
   images::ProgressBar bar("packing " + arguments.output);
   images::PackOptions options;
-  if (!arguments.quiet) {
-    options.progress = [&](uint64_t done, uint64_t total) { bar.Show(done, total); };
-  }
+  options.progress = [&](uint64_t done, uint64_t total) { bar.Show(done, total); };
   images::PackLayers(layers, arguments.output, options);
 }
 
@@ -36,14 +34,16 @@ void AddPackCommand(CLI::App& app) {
   command->footer(
       "A layer is a tar archive (plain, .gz, .xz or .zst), a Debian package, a directory, an "
       "image\n"
-      "that zrun packed, or a name that 'zrun images' lists. Later layers lie on top of earlier "
+      "that zrun packed, an image that 'docker save' or another tool saved (also an OCI image "
+      "layout), or a\n"
+      "name that 'zrun images' lists. Later layers lie on top of earlier "
       "ones;\n"
       "whiteouts (.wh.NAME, .wh..wh..opq) hide what is below.\n"
       "The image is an EROFS file system: 'zrun x.img -- COMMAND' runs it, Linux can mount it.\n\n"
       "  zrun pack alpine-minirootfs-3.20.3-x86_64.tar.gz tools.tar.zst -o x.img");
   command->add_option("LAYER", arguments->layers, "Layers, the lowest first")->required();
   command->add_option("-o,--output", arguments->output, "The image to write")->required();
-  command->add_flag("-q,--quiet", arguments->quiet, "No progress bar");
+  AddQuietFlag(*command);
   command->callback([arguments] { Pack(*arguments); });
 }
 

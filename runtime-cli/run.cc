@@ -1,4 +1,5 @@
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -11,6 +12,7 @@
 #include <utility>
 
 #include "images/cache.h"
+#include "images/saved_image.h"
 #include "runtime-cli/qemu_machine.h"
 #include "runtime-cli/run_options.h"
 #include "runtime-cli/supervisor.h"
@@ -19,6 +21,8 @@
 
 namespace zrun {
 namespace {
+
+constexpr unsigned kMostEmulatedProcessors = 8;
 
 void AddRecord(std::string& records, const std::string& key, const std::string& value) {
   if (value.find('\0') != std::string::npos)
@@ -87,17 +91,35 @@ MachineDisk OpenDisk(const RunOptions::Disk& disk) {
   return opened;
 }
 
-int RunInQemu(RunOptions& options) {
+// What the image's author wants, where the user did not say otherwise: as docker does.
+void ApplyConfig(RunOptions& options, const images::ImageConfig& config) {
+  std::vector<std::string> command = config.entrypoint;
+  if (options.entrypoint) command.clear();
+  if (options.entrypoint && !options.entrypoint->empty()) command.push_back(*options.entrypoint);
+  const bool is_default = options.command.empty() && !options.entrypoint;
+  const std::vector<std::string>& rest = is_default ? config.command : options.command;
+  command.insert(command.end(), rest.begin(), rest.end());
+  options.command = command.empty() ? std::vector<std::string>{"/bin/sh"} : command;
+  options.environment.insert(options.environment.begin(), config.environment.begin(),
+                             config.environment.end());
+  if (options.working_directory.empty()) options.working_directory = config.working_directory;
+  if (options.user.empty()) options.user = config.user;
+}
+
+int RunInQemu(RunOptions& options, UniqueFd image) {
   if (!options.volumes.empty())
     throw std::runtime_error("-v: the riscv64 machine cannot share directories");
   QemuMachineConfig config;
-  config.disks.push_back({std::move(images::ResolveImage(options.image).fd), true});
+  config.disks.push_back({std::move(image), true});
   for (const auto& disk : options.disks) config.disks.push_back(OpenDisk(disk));
   config.memory = std::exchange(options.memory, 0);
   config.records = MakeCommandLine(options);
   for (const std::string& option : options.kernel_options)
     AddRecord(config.records, "hal." + option.substr(0, option.find('=')),
               option.substr(std::min(option.find('=') + 1, option.size())));
+  if (options.processors > kMostEmulatedProcessors)
+    throw std::runtime_error("--cpus: the riscv64 machine has " +
+                             std::to_string(kMostEmulatedProcessors) + " at most");
   config.processors = options.processors;
   config.gdb = options.gdb;
   config.gdb_port = options.gdb_port;
@@ -110,15 +132,35 @@ int RunInQemu(RunOptions& options) {
   return machine.Run();
 }
 
+// The container gets the first |count| of the processors that this program may use.
+void LimitProcessors(unsigned count) {
+  cpu_set_t allowed, chosen;
+  if (sched_getaffinity(0, sizeof allowed, &allowed) != 0)
+    throw std::system_error(errno, std::generic_category(), "--cpus");
+  const unsigned there = unsigned(CPU_COUNT(&allowed));
+  if (count > there)
+    throw std::runtime_error("--cpus " + std::to_string(count) + ": this host gives zrun " +
+                             std::to_string(there));
+  CPU_ZERO(&chosen);
+  for (int cpu = 0; count > 0; cpu++) {
+    if (!CPU_ISSET(cpu, &allowed)) continue;
+    CPU_SET(cpu, &chosen);
+    count--;
+  }
+  if (sched_setaffinity(0, sizeof chosen, &chosen) != 0)
+    throw std::system_error(errno, std::generic_category(), "--cpus");
+}
+
 }  // namespace
 
 int RunContainer(const RunOptions& given) {
   RunOptions options = given;
-  if (options.command.empty()) options.command = {"/bin/sh"};
   if (options.hostname.empty()) options.hostname = "zrun";
   if (options.tty && !(isatty(0) && isatty(1)))
     throw std::runtime_error("-t: standard input and output are not a terminal");
-  if (options.platform == "riscv64") return RunInQemu(options);
+  images::ResolvedImage image = images::ResolveImage(options.image);
+  ApplyConfig(options, images::ReadConfig(image.path));
+  if (options.platform == "riscv64") return RunInQemu(options, std::move(image.fd));
   if (!options.disks.empty())
     throw std::runtime_error("--disk: the trap machine has no disks; share files with -v");
 
@@ -130,8 +172,9 @@ int RunContainer(const RunOptions& given) {
   std::stable_sort(options.volumes.begin(), options.volumes.end(),
                    [&](const auto& a, const auto& b) { return depth(a) < depth(b); });
 
+  if (options.processors != 0) LimitProcessors(options.processors);
   TrapMachineConfig config;
-  config.image = std::move(images::ResolveImage(options.image).fd);
+  config.image = std::move(image.fd);
   config.command_line = MakeCommandLine(options);
   config.memory = options.memory;
   for (const auto& volume : options.volumes) {

@@ -7,6 +7,8 @@
 #include <memory>
 #include <stdexcept>
 
+#include "images/cache.h"
+#include "images/recipe.h"
 #include "runtime-cli/commands.h"
 #include "runtime-cli/run_options.h"
 #include "runtime-cli/usage.h"
@@ -17,7 +19,7 @@ namespace {
 struct RunArguments {
   RunOptions options;
   std::vector<std::string> volumes, disks, environment, environment_files;
-  std::string memory;
+  std::string memory, entrypoint;
   bool short_form = false;
   bool no_cwd = false;
 };
@@ -50,11 +52,34 @@ RunOptions::Volume ShareCurrentDirectory() {
   return {here, hides ? "/mnt/cwd" : here.string(), false};
 }
 
-void Run(RunArguments& arguments, std::vector<std::string> words) {
-  RunOptions& options = arguments.options;
+[[noreturn]] void FailToFindImage(const CLI::App& run, bool short_form, const std::string& word) {
+  std::vector<std::string> known;
+  for (const images::Recipe& recipe : images::AllRecipes()) known.push_back(recipe.name);
+  if (short_form)
+    for (const CLI::App* command : run.get_parent()->get_subcommands({}))
+      known.push_back(command->get_name());
+  throw std::runtime_error(std::string(short_form ? "no command or image '" : "no image '") + word +
+                           "'" + DidYouMean(word, known) + " (zrun --help, zrun images)");
+}
+
+// IMAGE is the first word that is no option. What is neither an option, nor a command, nor an image
+// is told of as what it looks like.
+std::string TakeImage(const CLI::App& run, bool short_form, std::vector<std::string>& words) {
   if (words.empty()) throw CLI::RequiredError("IMAGE");
-  options.image = words.front();
+  std::string image = words.front();
+  if (image.size() > 1 && image.front() == '-')
+    throw std::runtime_error("no option '" + image + "'" + Suggestion(run, image) +
+                             " (zrun run --help)");
+  if (!images::NamesImage(image) && image.find_first_of("./,") == image.npos)
+    FailToFindImage(run, short_form, image);
   words.erase(words.begin());
+  return image;
+}
+
+void Run(const CLI::App& run, RunArguments& arguments) {
+  RunOptions& options = arguments.options;
+  std::vector<std::string> words = run.remaining();
+  options.image = TakeImage(run, arguments.short_form, words);
   if (!words.empty() && words.front() == "--") words.erase(words.begin());
   options.command = words;
   for (const std::string& file : arguments.environment_files)
@@ -64,6 +89,8 @@ void Run(RunArguments& arguments, std::vector<std::string> words) {
   for (const std::string& disk : arguments.disks) options.disks.push_back(ParseDisk(disk));
   for (const std::string& volume : arguments.volumes)
     options.volumes.push_back(ParseVolume(volume));
+  // An empty one is one, too.
+  if (run.count("--entrypoint") != 0) options.entrypoint = arguments.entrypoint;
   if (!arguments.memory.empty()) options.memory = ParseMemory(arguments.memory);
   if (arguments.short_form) {
     options.interactive = true;
@@ -92,8 +119,8 @@ void AddRunCommand(CLI::App& app) {
       "  zrun debian-gcc -- gcc hello.c              compiles ./hello.c to ./a.out\n"
       "  zrun run -i -v $PWD:/src:ro alpine -- sh -c 'ls /src | wc -l'\n\n"
       "IMAGE is an image made by `zrun pack`, layers (tar, tar.gz, .xz, .zst, a directory) "
-      "separated by commas, or the name\n"
-      "of a recipe (`zrun images`).");
+      "separated by commas, what\n"
+      "`docker save` writes or an OCI image layout, or the name of a recipe (`zrun images`).");
   run->prefix_command();
   run->add_flag("-i,--interactive", options.interactive, "Keep standard input open");
   run->add_flag("-t,--tty", options.tty, "Give the container a terminal");
@@ -109,6 +136,8 @@ void AddRunCommand(CLI::App& app) {
   run->add_option("-v,--volume", arguments->volumes, "Share HOST:CONTAINER[:ro]")
       ->allow_extra_args(false)
       ->take_all();
+  run->add_option("--entrypoint", arguments->entrypoint,
+                  "Run this, with COMMAND as its arguments, instead of the image's entry point");
   run->add_option("--hostname", options.hostname, "The container's host name");
   run->add_flag("--read-only", options.read_only, "Mount the root file system read-only");
   run->add_option("--tmpfs", options.tmpfs, "Mount a tmpfs at /PATH[:OPTIONS]")
@@ -123,8 +152,8 @@ void AddRunCommand(CLI::App& app) {
   run->add_option("--platform", options.platform,
                   "The machine: trap (this host), or riscv64 (emulated by QEMU)")
       ->check(CLI::IsMember({"trap", "riscv64"}));
-  run->add_option("--cpus", options.processors, "riscv64: how many processors")
-      ->check(CLI::Range(1u, 8u));
+  run->add_option("--cpus", options.processors, "How many processors the container may use")
+      ->check(CLI::Range(1u, 1024u));
   run->add_option("--disk", arguments->disks, "riscv64: a disk, FILE[:ro]: /dev/vdb and so on")
       ->allow_extra_args(false)
       ->take_all();
@@ -142,7 +171,8 @@ void AddRunCommand(CLI::App& app) {
                   "riscv64: the port to wait on (1234; 0: any that is free)");
   run->add_flag("--no-cwd", arguments->no_cwd, "Short form: do not share the current directory");
   run->add_flag("--short-form", arguments->short_form)->group("");
-  run->callback([arguments, run] { Run(*arguments, run->remaining()); });
+  AddQuietFlag(*run);
+  run->callback([arguments, run] { Run(*run, *arguments); });
 }
 
 }  // namespace zrun

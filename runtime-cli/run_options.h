@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -9,8 +10,9 @@ namespace zrun {
 // What `zrun run` was asked to do.
 struct RunOptions {
   std::string image;
-  std::vector<std::string> command;      // empty: a shell
-  std::vector<std::string> environment;  // NAME=VALUE
+  std::vector<std::string> command;       // empty: the image's, or a shell
+  std::optional<std::string> entrypoint;  // instead of the image's; empty: none
+  std::vector<std::string> environment;   // NAME=VALUE
   std::string working_directory;
   std::string user;  // UID[:GID] or names
   std::string hostname;
@@ -29,7 +31,7 @@ struct RunOptions {
   std::vector<Disk> disks;                  // of an emulated machine, after the image's
   std::vector<std::string> tmpfs;           // /path[:options]
   uint64_t memory = 0;                      // bytes; 0: no limit
-  unsigned processors = 0;                  // of an emulated machine; 0: a default
+  unsigned processors = 0;                  // 0: all; of an emulated machine: a default
   std::vector<std::string> kernel_options;  // NAME=VALUE, for the machine's part of the kernel
   std::vector<std::string> qemu_options;    // more words for QEMU
   bool gdb = false;                         // an emulated machine waits for a debugger

@@ -93,6 +93,10 @@ void Print(const Options& options) {
 void AddSyscallsCommand(CLI::App& app) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("syscalls", "Linux's system calls and which are there");
+  command->footer(
+      "  zrun syscalls | grep futex\n"
+      "  zrun syscalls --missing\n"
+      "  zrun syscalls --json | jq '.[] | select(.name == \"openat\")'");
   auto* json = command->add_flag("--json", options->json, "Print JSON");
   command->add_flag("--markdown", options->markdown, "Print a Markdown table")->excludes(json);
   command->add_flag("--missing", options->missing, "Only those that give ENOSYS");

@@ -217,23 +217,51 @@ def platform(z):
 
 
 @test
+def processors(z):
+    """--cpus is true: as many as were asked for, of those that there are."""
+    there = len(os.sched_getaffinity(0))
+    z.ok(z.run("nproc", options=["--cpus", "1"]), "1\n")
+    z.ok(z.run("nproc", options=["--cpus", there]), f"{there}\n")
+    z.fails(z.run("true", options=["--cpus", there + 1]), 125, f"--cpus {there + 1}: .* {there}")
+
+
+@test
+def unknown_words_are_named(z):
+    for words, parts in {("--name", "x", z.image): ("no option '--name'", "zrun run --help"),
+                         ("--hostnam=x", z.image): ("no option '--hostnam=x'; did you mean '--hostname'",),
+                         ("run", "--memroy", "1g", z.image): ("no option '--memroy'; did you mean '--memory'",),
+                         ("ps",): ("no command or image 'ps'", "zrun --help"),
+                         ("imagse",): ("no command or image 'imagse'; did you mean 'images'",),
+                         ("run", "alpin"): ("no image 'alpin'; did you mean 'alpine'",),
+                         ("images", "prnue"): ("images has no command 'prnue'; did you mean 'prune'",),
+                         ("images", "rm", "--al"): ("images rm has no option '--al'; did you mean '--all'",),
+                         ("pack", "--outptu", "x", z.image): ("pack has no option '--outptu'; did you mean '--output'",),
+                         }.items():
+        z.fails(z.raw(*words), 125, *parts)
+    # What follows the image is the command's.
+    z.ok(z.run("echo", "--name"), "--name\n")
+
+
+@test
 def help_teaches(z):
     for arguments in (["--help"], ["-h"], []):
         result = z.raw(*arguments)
         z.ok(result)
         for word in ("run", "pack", "images", "info", "syscalls", "conformance", "125"):
             z.check(word in result.text, f"{arguments}: {word} is not in the help")
-    for command in ("run", "pack", "images", "info", "syscalls", "conformance"):
-        result = z.raw(command, "--help")
+    for command in ("run", "pack", "images", "images ls", "images build", "images rm", "images prune", "info", "syscalls",
+                    "conformance"):
+        result = z.raw(*command.split(), "--help")
         z.ok(result)
         z.check(len(result.text) > 200, f"{command} --help says little")
+        z.check(re.search(rf"^  (\w+=\$\()?zrun {command}", result.text, re.MULTILINE), f"{command} --help has no example")
     for word in ("--volume", "--env", "--memory", "--tmpfs", "--read-only", "--init", "--strace", "--no-cwd"):
         z.check(word in z.raw("run", "--help").text, f"run --help does not tell of {word}")
 
 
 @test
 def version(z):
-    z.check(re.fullmatch(r"(zrun )?\d+\.\d+\.\d+\n", z.raw("--version").text), "no version")
+    z.check(re.fullmatch(r"zrun \d+\.\d+\.\d+\n", z.raw("--version").text), "no version")
 
 
 @test
@@ -263,7 +291,7 @@ def pack_and_run(z):
     subprocess.run(["tar", "-C", root, "-czf", z.folder / "top.tar.gz", "."], check=True)
     z.ok(z.raw("pack", "--quiet", z.image, "top.tar.gz", "-o", "both.img"))
     z.ok(z.run("cat", "/etc/layered", image=z.folder / "both.img"), "top\n")
-    z.ok(z.run("cat", "/etc/layered", image=f"{z.image},top.tar.gz"), "top\n")
+    z.ok(z.run("cat", "/etc/layered", options=["--quiet"], image=f"{z.image},top.tar.gz"), "top\n")
 
 
 @test
@@ -272,7 +300,7 @@ def archive_is_packed_once(z):
     subprocess.run(["tar", "-czf", z.folder / "top.tar.gz", "-C", "/etc", "hostname"], check=False,
                    stderr=subprocess.DEVNULL)
     layers = f"{z.image},{z.folder}/top.tar.gz"
-    z.ok(z.run("true", image=layers))
+    z.ok(z.run("true", options=["--quiet"], image=layers))
     kept = sorted(p.name for p in (z.scratch / "cache/zrun/images").glob("*.img"))
     z.equal(len(kept), 1, "images in the cache")
     z.ok(z.run("true", image=layers))
