@@ -49,7 +49,9 @@ class FailedCallsTest : public testing::Test {
       ASSERT_EQ(Accounts::Of(1), before) << "operation " << n << ", result " << result;
       if (!failed) break;
     }
-    EXPECT_GT(errors, 0u);
+    if (ZRUN_ALLOCATIONS_FAIL) {
+      EXPECT_GT(errors, 0u);
+    }
   }
   template <typename... Args>
   void FailEachOf(const std::function<void(int64_t)>& undo, long number, Args... args) {
@@ -209,7 +211,9 @@ TEST_F(FailedCallsTest, Exec) {
     }
     hal::fake::AwaitThreads(before.machine_threads);
   }
-  EXPECT_GT(refused, 0u);
+  if (ZRUN_ALLOCATIONS_FAIL) {
+    EXPECT_GT(refused, 0u);
+  }
   EXPECT_GT(ended, 0u);
 }
 

@@ -11,6 +11,7 @@ namespace {
 thread_local std::optional<size_t> t_left;  // operations that succeed yet
 thread_local bool t_failed = false;
 
+#if ZRUN_ALLOCATIONS_FAIL
 template <typename Allocate>
 void* OrNull(Allocate allocate) {
   if (MustFail()) return nullptr;
@@ -20,6 +21,7 @@ void* OrNull(Allocate allocate) {
     return nullptr;
   }
 }
+#endif
 
 }  // namespace
 
@@ -42,6 +44,7 @@ bool MustFail() {
 
 }  // namespace zrun::hal::fake
 
+#if ZRUN_ALLOCATIONS_FAIL
 // What the kernel allocates with; tests and their libraries use the others.
 void* operator new(size_t size, const std::nothrow_t&) noexcept {
   return zrun::hal::fake::OrNull([&] { return ::operator new(size); });
@@ -55,3 +58,4 @@ void* operator new(size_t size, std::align_val_t alignment, const std::nothrow_t
 void* operator new[](size_t size, std::align_val_t alignment, const std::nothrow_t&) noexcept {
   return zrun::hal::fake::OrNull([&] { return ::operator new[](size, alignment); });
 }
+#endif
