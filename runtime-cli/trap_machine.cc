@@ -247,6 +247,12 @@ void TrapMachine::FillBootRecord() {
 }
 
 void TrapMachine::Start() {
+  // Each known file of a shared directory takes a descriptor, here and in the container.
+  rlimit files;
+  if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files);
+  }
   const pid_t child = Check(fork(), "fork");
   if (child == 0) EnterKernel();
   group_ = child;
@@ -266,11 +272,6 @@ void TrapMachine::EnterKernel() {
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
   for (int signal = 1; signal < 32; signal++) ::signal(signal, SIG_DFL);
-  rlimit files;
-  if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
-    files.rlim_cur = files.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &files);
-  }
 
   int kept[hal::kMaxVolumes + 8];
   int count = 0;

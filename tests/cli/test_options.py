@@ -113,9 +113,9 @@ def volume_changes_are_seen(z):
 
 @test
 def volume_keeps_modes_and_times(z):
-    z.ok(z.shell("TZ=UTC touch -d '2001-02-03 04:05:06' f; chmod 4750 f; umask 027; echo >g; stat -c '%a' f g"), "4750\n640\n")
+    z.ok(z.shell("TZ=UTC touch -d '2001-02-03 04:05:06' f; chmod 1750 f; umask 027; echo >g; stat -c '%a' f g"), "1750\n640\n")
     status = (z.folder / "f").stat()
-    z.equal((status.st_mtime, status.st_mode & 0o7777), (981173106.0, 0o4750))
+    z.equal((status.st_mtime, status.st_mode & 0o7777), (981173106.0, 0o1750))
 
 
 @test

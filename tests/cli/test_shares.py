@@ -263,3 +263,22 @@ def volumes_on_links_that_name_nothing(z):
     z.ok(z.raw("run", "-v", f"{z.folder}:/srv/absolute", "-v", f"{z.folder}:/srv/relative/below",
                "-v", f"{z.folder}/given:/srv/file", image, "sh", "-c", script), "text" * 4)
     z.fails(z.raw("run", "-v", f"{z.folder}:/srv/loop", image, "true"), 125, "/srv/loop")
+
+
+@test
+def a_share_deeper_than_there_are_descriptors(z):
+    """Each directory above an open one takes a descriptor: then an error, nothing lost, and all comes back."""
+    z.write("deep.sh", """
+        for try in 1 2; do (
+          depth=0; mkdir top$try; cd top$try
+          while mkdir d 2>/dev/null && cd d; do depth=$((depth+1)); done
+          [ $depth -gt 50 ] && [ $depth -lt 200 ] && echo deep
+        ); done
+        for name in $(seq 400); do echo $name >file$name; done
+        cat file* | wc -l
+        ls file* | wc -l""")
+    command = 'ulimit -n 200; exec "$0" "$@"'
+    result = z.finish(subprocess.Popen(["sh", "-c", command, z.zrun, z.image, "--", "sh", "deep.sh"], cwd=z.folder,
+                                       env=z.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                       stderr=subprocess.PIPE))
+    z.ok(result, "deep\ndeep\n400\n400\n")

@@ -78,6 +78,38 @@ void HostFileSystem::LimitNodes() {
                     std::memory_order_relaxed);
 }
 
+Result<hal::HostNode> HostFileSystem::Lookup(hal::HostNode directory, std::string_view name) {
+  LimitNodes();
+  auto node = hal::HostLookup(directory, name);
+  if (node.ok() || node.error() != Errno::kEMFILE) return node;
+  DropCaches();
+  return hal::HostLookup(directory, name);
+}
+
+Result<hal::HostNode> HostFileSystem::Create(hal::HostNode directory, std::string_view name,
+                                             uint32_t mode) {
+  LimitNodes();
+  auto node = hal::HostCreate(directory, name, mode);
+  if (node.ok() || node.error() != Errno::kEMFILE) return node;
+  DropCaches();
+  if (!name.empty()) {
+    // It may have been made before there was no descriptor for it.
+    auto made = hal::HostLookup(directory, name);
+    if (made.ok() || made.error() != Errno::kENOENT) return made;
+  }
+  return hal::HostCreate(directory, name, mode);
+}
+
+void HostFileSystem::DropCaches() {
+  Dentry::ShrinkCache(*this);
+  std::array<KeptNode, kMostKept> dropped;
+  {
+    MutexLock lock(lock_);
+    std::swap(dropped, kept_);
+  }
+  for (const KeptNode& kept : dropped) hal::HostClose(kept.node);
+}
+
 void HostFileSystem::Keep(const HostVnode& vnode, hal::HostNode open_node) {
   if (open_node == hal::kNoHostNode) return;
   const auto attributes = hal::HostGetAttributes(open_node);

@@ -124,15 +124,14 @@ uint64_t HostVnode::NamesStamp() {
 
 Result<RefPtr<Vnode>> HostVnode::Lookup(std::string_view name) {
   if (type_ != VnodeType::kDirectory) return Errno::kENOTDIR;
-  fs_.LimitNodes();
-  return RefPtr<Vnode>(TRY(fs_.GetVnode(TRY(hal::HostLookup(node_, name)))));
+  return RefPtr<Vnode>(TRY(fs_.GetVnode(TRY(fs_.Lookup(node_, name)))));
 }
 
 Result<RefPtr<Vnode>> HostVnode::Create(std::string_view name, uint32_t mode, uint64_t,
                                         uint32_t uid, uint32_t gid) {
   const VnodeType type = TypeOfMode(mode);
   if (type == VnodeType::kCharDevice || type == VnodeType::kBlockDevice) return Errno::kEPERM;
-  const hal::HostNode node = TRY(hal::HostCreate(node_, name, mode));
+  const hal::HostNode node = TRY(fs_.Create(node_, name, mode));
   fs_.SetOwner(node, uid, gid);
   return RefPtr<Vnode>(TRY(fs_.GetVnode(node)));
 }
@@ -144,7 +143,7 @@ Result<RefPtr<Vnode>> HostVnode::CreateUnnamed(uint32_t mode, uint32_t uid, uint
 Result<RefPtr<Vnode>> HostVnode::Symlink(std::string_view name, std::string_view target,
                                          uint32_t uid, uint32_t gid) {
   TRY(hal::HostSymlink(node_, name, target));
-  const hal::HostNode node = TRY(hal::HostLookup(node_, name));
+  const hal::HostNode node = TRY(fs_.Lookup(node_, name));
   fs_.SetOwner(node, uid, gid);
   return RefPtr<Vnode>(TRY(fs_.GetVnode(node)));
 }
@@ -210,10 +209,19 @@ Result<String> HostVnode::ReadLink() {
 Result<void> HostVnode::Opened(OpenFlags flags) {
   if (type_ != VnodeType::kRegular && type_ != VnodeType::kDirectory) return {};
   TRY(locks())->SetOuter(host_locks_);
-  MutexLock lock(open_lock_);
-  TRY(ReachLocked((uint32_t(flags) & 3) != 0));
-  open_count_++;
-  return {};
+  const bool writable = (uint32_t(flags) & 3) != 0;
+  {
+    MutexLock lock(open_lock_);
+    open_count_++;
+  }
+  auto reached = Reach(writable);
+  if (reached.ok()) return {};
+  if (reached.error() == Errno::kEMFILE) {
+    fs_.DropCaches();
+    if (Reach(writable).ok()) return {};
+  }
+  Closed(flags);
+  return reached.error();
 }
 
 void HostVnode::Closed(OpenFlags) {

@@ -24,8 +24,13 @@ class HostFileSystem final : public FileSystem {
   void Forget(HostVnode& vnode) EXCLUDES(lock_);
   // Gives a file that was just made the guest's owner, where the host lets us.
   void SetOwner(hal::HostNode node, uint32_t uid, uint32_t gid);
-  // Each vnode holds a descriptor of the host: lets go of names that are only cached.
-  void LimitNodes();
+  // Each vnode holds a descriptor of the host: lets go of names and open files that are only
+  // cached.
+  void DropCaches() EXCLUDES(lock_);
+  // A name's node, without what is only cached if there are no descriptors left otherwise.
+  Result<hal::HostNode> Lookup(hal::HostNode directory, std::string_view name) EXCLUDES(lock_);
+  Result<hal::HostNode> Create(hal::HostNode directory, std::string_view name, uint32_t mode)
+      EXCLUDES(lock_);
   // A closed vnode's open host file: kept for the next who opens it, since that would cost the
   // broker's time, among the last few. Keep() takes it over. Take(): the vnode's, if it is kept and
   // nobody has changed who may open it.
@@ -41,6 +46,7 @@ class HostFileSystem final : public FileSystem {
     hal::HostNode node = hal::kNoHostNode;
     hal::Nanoseconds ctime = 0;
   };
+  void LimitNodes();
   HostVnode* Find(uint64_t device, uint64_t inode) REQUIRES(lock_);
   const bool read_only_;
   RefPtr<Vnode> root_;
