@@ -256,10 +256,8 @@ void Exit::EndProcess(Task& task) {
   group.is_zombie = true;
   CheckOrphaned(group, group.parent, &group);
   NotifyPidFds(group);
-  if (NotifyParentOfExit(group)) {
-    if (group.parent) group.parent->children_usage.Add(group.final_usage);
-    Forget(group);
-  }
+  // The use of those whom nobody waits for counts nowhere.
+  if (NotifyParentOfExit(group)) Forget(group);
 }
 
 void Exit::Forget(ThreadGroup& group) {

@@ -9,6 +9,8 @@ Result<FutexKey> MakeFutexKey(Task& task, uint64_t address, bool shared) {
   if (address % sizeof(uint32_t)) return Errno::kEINVAL;
   if (address >= abi::kUserTop) return Errno::kEFAULT;
   if (shared) {
+    // The page itself is what they share: it must be there, and readable.
+    TRY(task.memory().LoadWord(UserPtr<const uint32_t>(address)));
     auto mapping = task.region().Find(address);
     if (!mapping) return Errno::kEFAULT;
     if (mapping->object && !HasAny(mapping->flags, MapFlags::kPrivate))

@@ -111,9 +111,16 @@ void FillMemory(Task& task, ProcFacts& facts) {
                facts.memory.data_bytes + facts.memory.code_bytes + facts.memory.stack_bytes);
 }
 
+// It says itself what it does; one that a signal has woken runs, though it may not have come to say
+// so.
+char StateOf(Task& task) {
+  const char said = task.state.load(std::memory_order_relaxed);
+  return said == 'S' && task.HasPendingSignal() ? 'R' : said;
+}
+
 void FillTask(Task& task, ProcFacts& facts) {
   facts.name = TextBuffer<16>(task.name().view());
-  if (facts.state == 'R') facts.state = task.state.load(std::memory_order_relaxed);
+  if (facts.state == 'R') facts.state = StateOf(task);
   if (&task == Thread::Current() && facts.state != 'Z') facts.state = 'R';
   facts.nice = task.nice.load();
   facts.policy = task.policy.load();
@@ -380,8 +387,7 @@ vfs::SystemFacts KernelProcSource::System() {
     facts.user += times.user;
     facts.system += times.system;
     MutexLock lock(group->signal_lock);
-    for (Task& task : group->tasks)
-      facts.running += task.state.load(std::memory_order_relaxed) == 'R';
+    for (Task& task : group->tasks) facts.running += StateOf(task) == 'R';
   }
   return facts;
 }

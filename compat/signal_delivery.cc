@@ -8,12 +8,22 @@ namespace zrun::compat {
 
 using namespace abi;
 
+namespace {
+
+bool IsInOrphanedGroup(ThreadGroup& group) {
+  MutexLock lock(Kernel::Get().lock());
+  return IsOrphaned(*group.process_group, nullptr);
+}
+
+}  // namespace
+
 // Takes one step of what |attention_| is about; the caller looks again.
 void Task::DeliverSignals() {
   ThreadGroup& group = *group_;
   SigInfo info;
   RefPtr<PosixTimer> timer;
   int signo = 0;
+  uint32_t continues = 0;
   {
     MutexLock lock(group_->signal_lock);
     if (MustExit()) return;
@@ -23,6 +33,7 @@ void Task::DeliverSignals() {
         return;
       }
       signo = TakeSignal(~signals_.mask, info, timer);
+      continues = group_->continue_count;
       RecomputePending();
       if (!signo) return;
     }
@@ -58,9 +69,14 @@ void Task::DeliverSignals() {
     case DefaultAction::kIgnore:
     case DefaultAction::kContinue:
       return;
-    case DefaultAction::kStop:
-      StopByDefault(signo);
+    case DefaultAction::kStop: {
+      // Nobody could continue an orphaned group.
+      if (signo != kSigStop && IsInOrphanedGroup(group)) return;
+      MutexLock lock(group_->signal_lock);
+      // A SIGCONT since the signal was taken has called it off.
+      if (group_->continue_count == continues) StopByDefault(signo);
       return;
+    }
     case DefaultAction::kTerminate:
     case DefaultAction::kCore:
       EndByDefault(signo);
@@ -100,21 +116,8 @@ void Task::EndByDefault(int signo) {
 }
 
 // ---- Job control
-void Task::StopByDefault(int signo) {
-  ThreadGroup& group = *group_;
-  uint32_t continues;
-  {
-    MutexLock lock(group_->signal_lock);
-    continues = group_->continue_count;
-  }
-  if (signo != kSigStop) {
-    // Nobody could continue an orphaned group.
-    MutexLock lock(Kernel::Get().lock());
-    if (IsOrphaned(*group.process_group, nullptr)) return;
-  }
-  MutexLock lock(group_->signal_lock);
-  // A SIGCONT since the signal was taken has called it off.
-  if (group_->exiting || group_->continue_count != continues || group_->stop_signal != 0) return;
+void Task::StopByDefault(int signo) REQUIRES(group_->signal_lock) {
+  if (group_->exiting || group_->stop_signal != 0) return;
   group_->stop_signal = signo;
   group_->stopping_tasks = group_->live_tasks;
   for (Task& task : group_->tasks) task.Demand(kAttendStop);

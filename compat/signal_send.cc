@@ -54,7 +54,8 @@ bool IsIgnored(ThreadGroup& group, Task* target, const SigInfo& info, Force forc
 Result<void> Enqueue(ThreadGroup& group, Task* target, const SigInfo& info,
                      RefPtr<PosixTimer> timer) REQUIRES(group.signal_lock) {
   SignalQueue& queue = target ? target->signal_state().queue : group.shared_queue;
-  if (!queue.CanAdd(info.signo)) return {};
+  // A timer's own entry goes beside what is pending: its overruns are counted by it.
+  if (!timer && !queue.CanAdd(info.signo)) return {};
   Task* charged = target ? target : group.tasks.front();
   RefPtr<UserAccount> account = charged ? charged->account : nullptr;
   bool within = true;
@@ -68,6 +69,7 @@ Result<void> Enqueue(ThreadGroup& group, Task* target, const SigInfo& info,
   OwnPtr<QueuedSignal> queued(within ? new (std::nothrow) QueuedSignal : nullptr);
   if (!queued) {
     if (within && account) account->pending_signals.fetch_sub(1, std::memory_order_relaxed);
+    if (timer) return Errno::kEAGAIN;
     if (info.signo >= kSigRtMin && info.code != kSiUser && info.code != kSiKernel)
       return Errno::kEAGAIN;
     queue.AddBare(info.signo);

@@ -23,6 +23,8 @@ bool Matches(Task& task, ThreadGroup& child, const WaitRequest& request)
       if (&child != request.target) return false;
       break;
   }
+  // One that has ended will neither stop nor go on.
+  if (child.is_zombie && !(request.options & kWaitExited)) return false;
   if ((request.options & kWaitNoThread) && child.parent_tid != task.tid()) return false;
   // "Clone children" tell their parent by another signal than SIGCHLD, or by none.
   const bool is_clone = child.exit_signal != kSigChld;
@@ -34,7 +36,6 @@ bool Collect(ThreadGroup& child, const WaitRequest& request, WaitOutcome& out)
     REQUIRES(Kernel::Get().lock()) {
   const bool keep = request.options & kWaitNoWait;
   if (child.is_zombie) {
-    if (!(request.options & kWaitExited)) return false;
     const int status = child.exit_status;
     out = {child.pid(), child.real_uid, status,
            (status & 0x7f) == 0 ? kCldExited : (status & 0x80 ? kCldDumped : kCldKilled),

@@ -169,12 +169,16 @@ SyscallResult sys_pkey_alloc(Task&, uint64_t flags, uint64_t rights) {
 SyscallResult sys_pkey_free(Task&, int32_t) { return Errno::kEINVAL; }
 
 SyscallResult sys_membarrier(Task& task, int32_t command, uint32_t flags, int32_t) {
-  constexpr int32_t kQuery = 0, kGlobal = 1, kPrivate = 8, kRegisterPrivate = 16;
+  constexpr int32_t kQuery = 0, kGlobal = 1, kGlobalExpedited = 2, kRegisterGlobal = 4,
+                    kPrivate = 8, kRegisterPrivate = 16;
   if (flags != 0) return Errno::kEINVAL;
   switch (command) {
     case kQuery:
-      return kGlobal | kPrivate | kRegisterPrivate;
+      return kGlobal | kGlobalExpedited | kRegisterGlobal | kPrivate | kRegisterPrivate;
+    case kRegisterGlobal:  // those that have not registered get the barrier, too
+      return 0;
     case kGlobal:
+    case kGlobalExpedited:
       TRY(hal::MemoryBarrier(hal::BarrierScope::kEverywhere));
       return 0;
     case kRegisterPrivate:

@@ -194,7 +194,10 @@ SyscallResult sys_msgrcv(Task& task, int32_t id, UserAddr message, uint64_t size
                   [&](Queue& from) -> SyscallResult {
                     Message* const found = Choose(from, {type, flags});
                     if (!found) return Errno::kEAGAIN;
-                    if (found->bytes.size() > size && !(flags & kNoError)) return Errno::kE2BIG;
+                    if (found->bytes.size() > size) {
+                      if (!(flags & kNoError)) return Errno::kE2BIG;
+                      if (flags & kCopy) return Errno::kEINVAL;
+                    }
                     if (flags & kCopy) {
                       taken = TRY(MakeOwned<Message>());
                       taken->type = found->type;

@@ -158,7 +158,7 @@ SyscallResult sys_getsid(Task& task, int32_t pid) {
 }
 
 SyscallResult sys_setpgid(Task& task, int32_t pid, int32_t group_id) {
-  if (group_id < 0) return Errno::kEINVAL;
+  if ((group_id == 0 ? pid : group_id) < 0) return Errno::kEINVAL;
   MutexLock lock(task.kernel().lock());
   PidTable& pids = task.kernel().pids();
   ThreadGroup* const target = pid == 0 ? &task.group() : pid < 0 ? nullptr : pids.FindGroup(pid);

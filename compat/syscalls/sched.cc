@@ -63,6 +63,35 @@ constexpr uint64_t kFlagResetOnFork = 1, kFlagKeepPolicy = 8, kFlagKeepParameter
 constexpr uint64_t kAllFlags = 0x1f;
 static_assert(sizeof(SchedAttr) == kAttrSize);
 
+// A newer program's larger structure: what is not known here must not be set (E2BIG).
+Result<void> CheckRestIsZero(Task& task, UserAddr attributes, uint32_t size) {
+  std::array<std::byte, 64> part;
+  for (uint32_t at = kAttrSize; at < size;) {
+    const auto some = std::span(part).first(std::min<size_t>(size - at, part.size()));
+    TRY(task.memory().ReadAll(some, UserPtr<const std::byte>(attributes.address + at)));
+    for (std::byte byte : some) {
+      if (byte == std::byte{}) continue;
+      TRY(task.memory().Write(UserPtr<uint32_t>(attributes.address), kAttrSize));
+      return Errno::kE2BIG;
+    }
+    at += uint32_t(some.size());
+  }
+  return {};
+}
+
+// SCHED_DEADLINE is for nobody here, but its arguments are checked before the right to it: runtime
+// <= deadline <= period, at least 1 us and less than 2^63 ns. Source: Linux's __checkparam_dl().
+bool IsValidDeadline(const SchedAttr& attributes) {
+  constexpr uint64_t kLeastRuntime = 1024, kSign = uint64_t{1} << 63;
+  constexpr uint64_t kLeastPeriod = 100'000, kMostPeriod = uint64_t{1} << 22;  // us, sysctls
+  const uint64_t deadline = attributes.deadline;
+  const uint64_t period = attributes.period ? attributes.period : deadline;
+  if (attributes.priority != 0 || deadline == 0 || attributes.runtime < kLeastRuntime) return false;
+  if ((deadline & kSign) || (period & kSign)) return false;
+  if (period < deadline || deadline < attributes.runtime) return false;
+  return period >= kLeastPeriod && period <= kMostPeriod * 1000;
+}
+
 }  // namespace
 
 void Task::ApplyScheduling() {
@@ -142,6 +171,7 @@ SyscallResult sys_sched_setaffinity(Task& task, int32_t tid, uint32_t size,
   uint64_t wanted = 0;
   const std::span<std::byte> bytes = std::as_writable_bytes(std::span(&wanted, 1));
   TRY(task.memory().ReadAll(bytes.first(std::min<size_t>(size, 8)), mask));
+  if (tid < 0) return Errno::kESRCH;
   const auto other = TRY(FindTask(task, tid));
   TRY(CheckSameOwner(task, *other));
   wanted &= hal::AllowedCpus();
@@ -159,6 +189,7 @@ SyscallResult sys_sched_setaffinity(Task& task, int32_t tid, uint32_t size,
 SyscallResult sys_sched_getaffinity(Task& task, int32_t tid, uint32_t size,
                                     UserPtr<std::byte> mask) {
   if (size < 8 || size % 8 != 0) return Errno::kEINVAL;
+  if (tid < 0) return Errno::kESRCH;
   const auto other = TRY(FindTask(task, tid));
   const uint64_t affinity = other->affinity;
   TRY(task.memory().WriteAll(mask, std::as_bytes(std::span(&affinity, 1))));
@@ -173,9 +204,11 @@ SyscallResult sys_sched_setattr(Task& task, int32_t tid, UserAddr attributes, ui
     TRY(task.memory().Write(UserPtr<uint32_t>(attributes.address), kAttrSize));
     return Errno::kE2BIG;
   }
+  TRY(CheckRestIsZero(task, attributes, size));
   SchedAttr wanted = TRY(task.memory().Read(from));
   if (int(wanted.policy) < 0 || (wanted.flags & ~kAllFlags)) return Errno::kEINVAL;
-  if (wanted.policy == uint32_t(kDeadline)) return Errno::kEPERM;
+  if (wanted.policy == uint32_t(kDeadline))
+    return IsValidDeadline(wanted) ? Errno::kEPERM : Errno::kEINVAL;
   const auto other = TRY(FindTask(task, tid));
   if (wanted.flags & kFlagKeepPolicy) {
     wanted.policy = uint32_t(other->policy);
@@ -226,7 +259,15 @@ SyscallResult sys_ioprio_get(Task& task, int32_t which, int32_t who) {
 }
 
 SyscallResult sys_ioprio_set(Task& task, int32_t which, int32_t who, int32_t priority) {
-  if (which < 1 || which > 3 || priority >> 13 > 3) return Errno::kEINVAL;
+  constexpr int kClassShift = 13, kNone = 0, kRealTime = 1, kIdleClass = 3;
+  // Between class and level there is a hint, which may be anything.
+  const int io_class = priority >> kClassShift & 7, level = priority & 7;
+  if (which < 1 || which > 3) return Errno::kEINVAL;
+  if (io_class > kIdleClass) return Errno::kEINVAL;
+  if (io_class == kNone && level != 0) return Errno::kEINVAL;
+  if (io_class == kRealTime && !task.Has(vfs::Capability::kSysNice) &&
+      !task.Has(vfs::Capability::kSysAdmin))
+    return Errno::kEPERM;
   TRY(FindTask(task, which == 1 ? who : 0))->io_priority = priority;
   return 0;
 }

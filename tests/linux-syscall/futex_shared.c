@@ -105,5 +105,19 @@ int main(void) {
   if (pid == 0) _exit(0);
   WAIT_EXIT(pid, 0);
   CHECK_EQ(sync->turn, 400);
+
+  // The page of a shared word must be there and readable; a private word's address is enough.
+  char* closed = CHECK_MAP(mmap(NULL, PageSize(), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+  CHECK_ERR(Futex(closed, FUTEX_WAKE, 1, NULL, NULL, 0), EFAULT);
+  CHECK_ERR(Futex(closed, FUTEX_WAIT, 0, NULL, NULL, 0), EFAULT);
+  CHECK_EQ(Futex(closed, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, 1, NULL, NULL, 0), 0);
+  TempDir();
+  int cut = (int)CHECK_OK(open("cut", O_RDWR | O_CREAT, 0600));
+  CHECK_OK(ftruncate(cut, (off_t)page));
+  char* file = CHECK_MAP(mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_SHARED, cut, 0));
+  CHECK_EQ(Futex(file, FUTEX_WAKE, 1, NULL, NULL, 0), 0);
+  CHECK_OK(ftruncate(cut, 0));
+  CHECK_ERR(Futex(file, FUTEX_WAKE, 1, NULL, NULL, 0), EFAULT);
+  CHECK_ERR(Futex(file, FUTEX_REQUEUE, 1, (void*)1, closed, 0), EFAULT);
   return 0;
 }

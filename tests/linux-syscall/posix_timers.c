@@ -150,6 +150,24 @@ int main(void) {
   CHECK_ERR(syscall(SYS_timer_gettime, id, BAD_POINTER), EFAULT);
   IN_CHILD(CHECK_ERR(Delete(id), EINVAL));  // not inherited
 
+  // A signal that is pending from elsewhere does not end a timer that sends it, too.
+  struct sigevent own = {0};
+  own.sigev_notify = SIGEV_SIGNAL;
+  own.sigev_signo = SIGUSR2;
+  Mask(SIG_BLOCK, SIGUSR2);
+  CHECK_OK(kill(getpid(), SIGUSR2));
+  CHECK_OK(Create(CLOCK_MONOTONIC, &own, &other));
+  const struct itimerspec fast = {{0, 1000000}, {0, 1000000}};
+  CHECK_OK(syscall(SYS_timer_settime, other, 0, &fast, NULL));
+  Nap(5);  // it expires while the other one is pending
+  const sigset_t usr2 = SetOf(SIGUSR2);
+  siginfo_t got;
+  for (int from_timer = 0; from_timer < 3;) {
+    CHECK_EQ(sigwaitinfo(&usr2, &got), SIGUSR2);
+    from_timer += got.si_code == SI_TIMER;
+  }
+  CHECK_OK(Delete(other));
+
   CHECK_OK(Delete(id));
   return 0;
 }

@@ -60,6 +60,21 @@ int main(void) {
   CHECK_EQ(status, 0);
   CHECK(Us(total.ru_utime) + Us(total.ru_stime) >= 30000);
 
+  // Nobody waits for the children of who ignores SIGCHLD: their time counts nowhere.
+  IN_CHILD({
+    Handle(SIGCHLD, SIG_IGN, 0);
+    pid_t child = Fork();
+    if (child == 0) {
+      Burn(60000000);
+      _exit(0);
+    }
+    CHECK_ERR(waitpid(child, NULL, 0), ECHILD);
+    struct rusage children;
+    CHECK_OK(getrusage(RUSAGE_CHILDREN, &children));
+    CHECK_EQ(Us(children.ru_utime) + Us(children.ru_stime), 0);
+    CHECK_EQ(children.ru_maxrss, 0);
+  });
+
   CHECK_ERR(getrusage(5, &total), EINVAL);
   CHECK_ERR(syscall(SYS_getrusage, RUSAGE_SELF, BAD_POINTER), EFAULT);
   CHECK_ERR(syscall(SYS_times, BAD_POINTER), EFAULT);

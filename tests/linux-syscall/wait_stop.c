@@ -72,5 +72,43 @@ int main(void) {
     CHECK_OK(raise(SIGTSTP));
     CHECK(!IsPending(SIGCONT));
   });
+
+  // One that has ended neither stops nor goes on: nothing to wait for.
+  pid = Fork();
+  if (pid == 0) _exit(0);
+  siginfo_t info;
+  CHECK_OK(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT));
+  CHECK_ERR(waitid(P_PID, (id_t)pid, &info, WSTOPPED), ECHILD);
+  CHECK_ERR(waitid(P_ALL, 0, &info, WCONTINUED | WNOHANG), ECHILD);
+  WAIT_EXIT(pid, 0);
+
+  // SIGCONT calls off a stop, however soon after it comes.
+  pid = Fork();
+  if (pid == 0) {
+    for (;;) {
+    }
+  }
+  for (int i = 0; i < 300; i++) {
+    CHECK_OK(kill(pid, SIGSTOP));
+    CHECK_OK(kill(pid, SIGCONT));
+  }
+  CHECK(EVENTUALLY(TaskState(pid) == 'R'));
+  CHECK_OK(kill(pid, SIGKILL));
+  WAIT_SIGNAL(pid, SIGKILL);
+
+  // A signal wakes at once, not when the woken one comes to say so.
+  pid = Fork();
+  if (pid == 0) {
+    Handle(SIGUSR1, OnCont, 0);
+    CHECK_EQ(write(ends[1], "x", 1), 1);
+    for (;;) pause();
+  }
+  char ready;
+  CHECK_EQ(read(ends[0], &ready, 1), 1);
+  AWAIT_STATE(pid, 'S');
+  CHECK_OK(kill(pid, SIGSTOP));
+  CHECK(TaskState(pid) != 'S');
+  CHECK_OK(kill(pid, SIGKILL));
+  WAIT_SIGNAL(pid, SIGKILL);
   return 0;
 }
