@@ -10,11 +10,17 @@
 namespace zrun::compat {
 namespace {
 
+bool MayBeKilled(ThreadGroup& group) {
+  constexpr int kNever = -1000;
+  MutexLock lock(group.signal_lock);
+  return group.live_tasks > 0 && !group.exiting && group.oom_score_adj.load() != kNever;
+}
+
 // What the process's end would give back, as far as the kernel can tell: what it keeps for it, or
-// where a host does that what is mapped.
+// where a host does that what is mapped. 0 if it must not end, or is on its way already.
 uint64_t Weight(ThreadGroup& group) REQUIRES(Kernel::Get().lock()) {
   auto region = group.process().region();
-  if (!region || group.thread_count() == 0) return 0;
+  if (!region || !MayBeKilled(group)) return 0;
   int64_t bytes = int64_t(region->private_bytes());
   if (bytes == 0) {
     const VmAddressRegion::Totals totals = region->totals();
@@ -38,12 +44,16 @@ void KillLargest() {
   PidTable& pids = Kernel::Get().pids();
   ThreadGroup* victim = nullptr;
   uint64_t most = 0;
-  for (int32_t pid = pids.NextGroup(1); pid >= 0; pid = pids.NextGroup(pid + 1)) {
+  for (int32_t pid = pids.NextGroup(2); pid >= 0; pid = pids.NextGroup(pid + 1)) {
     ThreadGroup* group = pids.FindGroup(pid);
     const uint64_t weight = Weight(*group);
     if (weight <= most) continue;
     most = weight;
     victim = group;
+  }
+  if (!victim) {
+    ThreadGroup* init = pids.FindGroup(1);
+    if (init && Weight(*init) > 0) victim = init;
   }
   if (!victim) return;
   auto task = victim->AnyTask();
