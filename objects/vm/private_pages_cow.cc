@@ -157,8 +157,12 @@ Result<void> HandleFault(hal::AddressSpace& space, VmMapping& mapping, hal::vadd
     mapping.pages_offset = 0;
   }
   const uint64_t own_offset = OwnOffset(mapping, page);
-  if (mapping.is_anonymous() || HasOwn(mapping, own_offset))
+  if (mapping.is_anonymous() || HasOwn(mapping, own_offset)) {
+    // It may get another frame, and somebody else the one that it shared: no thread of ours may see
+    // that then.
+    if (writes) DropTranslations(space, {page, kPageSize});
     return MapOwn(space, mapping, page, access);
+  }
 
   PhysRange frame[1];
   const auto got =
