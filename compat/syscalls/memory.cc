@@ -47,13 +47,25 @@ Result<hal::VirtRange> PageRange(uint64_t address, uint64_t length) {
   return hal::VirtRange{address, size};
 }
 
-Result<void> CheckLockLimit(Task& task, uint64_t more) {
+// |over|: what exceeding the limit is to the call. A limit of 0 forbids locking at all.
+Result<void> CheckLockLimit(Task& task, uint64_t more, Errno over = Errno::kENOMEM,
+                            Errno forbidden = Errno::kEPERM) {
   if (task.Has(vfs::Capability::kIpcLock)) return {};
   const uint64_t limit = task.group().limits().soft(Limit::kLocked);
   if (limit == kUnlimited) return {};
-  if (limit == 0) return Errno::kEPERM;
-  if (task.region().totals().locked_bytes + more > limit) return Errno::kENOMEM;
+  if (limit == 0) return forbidden;
+  const uint64_t locked = task.region().totals().locked_bytes;
+  if (more > limit || locked > limit - more) return over;
   return {};
+}
+
+// What a mapping grows by is locked as the rest is.
+Result<void> CheckLockedGrowth(Task& task, hal::vaddr_t address, uint64_t old_size,
+                               uint64_t new_size) {
+  if (new_size <= old_size) return {};
+  const auto mapping = task.region().Find(address);
+  if (!mapping || !HasAny(mapping->flags, MapFlags::kLocked)) return {};
+  return CheckLockLimit(task, new_size - old_size, Errno::kEAGAIN, Errno::kEAGAIN);
 }
 
 // What a file allows to be mapped, as mmap(2)'s EACCES and EPERM have it.
@@ -86,9 +98,12 @@ SyscallResult sys_mmap(Task& task, UserAddr address, size_t length, uint32_t pro
   const uint64_t size = hal::RoundUp(length);
   if (size < length) return Errno::kENOMEM;
   if (offset + size < offset) return Errno::kEOVERFLOW;
+  constexpr uint64_t kLargestFile = INT64_MAX;
+  if (!(flags & kMapAnonymous) && offset + size > kLargestFile) return Errno::kEOVERFLOW;
   const uint32_t type = flags & kMapTypeMask;
   if (type != kMapShared && type != kMapPrivate && type != kMapSharedValidate)
     return Errno::kEINVAL;
+  if (type == kMapSharedValidate && (flags & kMapAnonymous)) return Errno::kEINVAL;
   if (type == kMapSharedValidate && (flags & ~kMapLegacy)) return Errno::kEOPNOTSUPP;
   const bool shared = type != kMapPrivate;
 
@@ -118,7 +133,8 @@ SyscallResult sys_mmap(Task& task, UserAddr address, size_t length, uint32_t pro
   MemoryContext& context = task.memory_context();
   bool touch = flags & kMapPopulate;
   if ((flags & kMapLocked) || context.lock_future) {
-    TRY(CheckLockLimit(task, size));
+    TRY(CheckLockLimit(task, size, Errno::kEAGAIN,
+                       flags & kMapLocked ? Errno::kEPERM : Errno::kEAGAIN));
     mapping.flags |= MapFlags::kLocked;
     touch |= (flags & kMapLocked) || !context.lock_on_fault;
   }
@@ -204,6 +220,7 @@ SyscallResult sys_mremap(Task& task, UserAddr old_address, size_t old_size, size
   if (new_rounded == 0 || new_rounded < new_size || old_rounded < old_size) return Errno::kEINVAL;
   if ((flags & (kFixed | kDontUnmap)) && (new_address.address & hal::kPageMask))
     return Errno::kEINVAL;
+  TRY(CheckLockedGrowth(task, old_address.address, old_rounded, new_rounded));
   return TRY(task.region().Remap({old_address.address, old_rounded}, new_rounded, flags,
                                  new_address.address));
 }
@@ -262,6 +279,7 @@ SyscallResult sys_mincore(Task& task, UserAddr address, size_t length, UserPtr<u
   const hal::VirtRange range = TRY(PageRange(address.address, length));
   std::array<uint8_t, 512> pages;
   for (uint64_t done = 0; done < range.size;) {
+    if (task.MustExit()) return Errno::kRestartNoIntr;
     const uint64_t part = std::min<uint64_t>(range.size - done, pages.size() * hal::kPageSize);
     const std::span<uint8_t> out(pages.data(), part / hal::kPageSize);
     TRY(task.region().Residency({range.base + done, part}, out));

@@ -20,14 +20,15 @@ AdviceKind KindOf(int advice) {
     case kAdviseRandom:
     case kAdviseSequential:
     case kAdviseWillNeed:
-    case kAdviseMergeable:
-    case kAdviseUnmergeable:
     case kAdviseHugePage:
     case kAdviseNoHugePage:
     case kAdviseDontDump:
     case kAdviseDoDump:
     case kAdviseCollapse:
       return AdviceKind::kNothing;
+    case kAdviseMergeable:  // as a kernel that does not merge equal pages
+    case kAdviseUnmergeable:
+      return AdviceKind::kUnknown;
     case kAdviseHardwarePoison:
     case kAdviseSoftOffline:
       return AdviceKind::kForbidden;

@@ -42,6 +42,14 @@ int main(void) {
     CHECK_ERR(mlock(q, 3 * page), ENOMEM);
     CHECK_OK(munlock(q, 2 * page));
     CHECK_OK(mlock(q + 2 * page, 2 * page));
+    // What makes a mapping, or makes it grow, says EAGAIN.
+    const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_LOCKED;
+    CHECK_ERR(mmap(NULL, page, PROT_READ, flags, -1, 0), EAGAIN);
+    CHECK_ERR(mremap(q + 2 * page, 2 * page, 4 * page, MREMAP_MAYMOVE), EAGAIN);
+    CHECK_OK(munlock(q, 4 * page));
+    char* locked = CHECK_MAP(mmap(NULL, page, PROT_READ, flags, -1, 0));
+    locked = CHECK_MAP(mremap(locked, page, 2 * page, MREMAP_MAYMOVE));
+    CHECK_ERR(mremap(locked, 2 * page, 3 * page, MREMAP_MAYMOVE), EAGAIN);
   });
   return 0;
 }
