@@ -69,8 +69,7 @@ Result<void> CheckLockedGrowth(Task& task, hal::vaddr_t address, uint64_t old_si
 }
 
 // What a file allows to be mapped, as mmap(2)'s EACCES and EPERM have it.
-Result<void> AddFile(Task& task, Mapping& mapping, Fd fd, bool shared) {
-  auto file = TRY(task.fds().Get(fd));
+Result<void> AddFile(Mapping& mapping, RefPtr<vfs::FileDescription> file, bool shared) {
   if (!file->readable()) return Errno::kEACCES;
   if (shared && HasAny(mapping.access, Access::kWrite) && !file->writable()) return Errno::kEACCES;
   if (shared && !file->writable()) mapping.max_access = Access::kRead | Access::kExecute;
@@ -94,6 +93,8 @@ Result<void> AddFile(Task& task, Mapping& mapping, Fd fd, bool shared) {
 SyscallResult sys_mmap(Task& task, UserAddr address, size_t length, uint32_t protection,
                        uint32_t flags, Fd fd, uint64_t offset) {
   if (offset & hal::kPageMask) return Errno::kEINVAL;
+  RefPtr<vfs::FileDescription> file;
+  if (!(flags & kMapAnonymous)) file = TRY(task.fds().Get(fd));
   if (length == 0) return Errno::kEINVAL;
   const uint64_t size = hal::RoundUp(length);
   if (size < length) return Errno::kENOMEM;
@@ -123,8 +124,8 @@ SyscallResult sys_mmap(Task& task, UserAddr address, size_t length, uint32_t pro
   }
   if (flags & kMapGrowsDown) mapping.flags |= MapFlags::kGrowsDown;
   if (flags & kMapNoReserve) mapping.flags |= MapFlags::kNoReserve;
-  if (!(flags & kMapAnonymous)) {
-    TRY(AddFile(task, mapping, fd, shared));
+  if (file) {
+    TRY(AddFile(mapping, std::move(file), shared));
   } else {
     if (flags & kMapHugeTlb) return Errno::kENOMEM;  // as a host without reserved huge pages
     mapping.object_offset = 0;

@@ -44,7 +44,7 @@ SyscallResult sys_uname(Task& task, UserAddr name) {
   CopyText(out.sysname, "Linux");
   CopyText(out.nodename, task.kernel().hostname());
   CopyText(out.release, Kernel::kRelease);
-  CopyText(out.version, "#1 SMP PREEMPT_DYNAMIC zrun");
+  CopyText(out.version, "#1 SMP PREEMPT_DYNAMIC");
   CopyText(out.machine, abi::kMachine);
   CopyText(out.domainname, task.kernel().domainname());
   TRY(task.memory().Write(UserPtr<Utsname>(name.address), out));

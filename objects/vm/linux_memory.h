@@ -27,8 +27,6 @@ enum MemoryAdvice : int {
   kAdvisePopulateWrite = 23,
   kAdviseDontNeedLocked = 24,
   kAdviseCollapse = 25,
-  kAdviseHardwarePoison = 100,
-  kAdviseSoftOffline = 101,
 };
 
 enum RemapFlags : unsigned {

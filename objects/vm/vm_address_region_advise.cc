@@ -12,7 +12,7 @@ using hal::VirtRange;
 
 namespace {
 
-enum class AdviceKind { kUnknown, kNothing, kForbidden, kPages, kFlags, kPopulate, kRemove };
+enum class AdviceKind { kUnknown, kNothing, kPages, kFlags, kPopulate, kRemove };
 
 AdviceKind KindOf(int advice) {
   switch (advice) {
@@ -29,9 +29,6 @@ AdviceKind KindOf(int advice) {
     case kAdviseMergeable:  // as a kernel that does not merge equal pages
     case kAdviseUnmergeable:
       return AdviceKind::kUnknown;
-    case kAdviseHardwarePoison:
-    case kAdviseSoftOffline:
-      return AdviceKind::kForbidden;
     case kAdviseDontNeed:
     case kAdviseDontNeedLocked:
     case kAdviseFree:
@@ -58,7 +55,6 @@ AdviceKind KindOf(int advice) {
 Result<void> VmAddressRegion::Advise(VirtRange range, int advice) {
   const AdviceKind kind = KindOf(advice);
   if (kind == AdviceKind::kUnknown || (range.base & hal::kPageMask)) return Errno::kEINVAL;
-  if (kind == AdviceKind::kForbidden) return Errno::kEPERM;
   if (range.size > UINT64_MAX - hal::kPageMask) return Errno::kEINVAL;
   range.size = hal::RoundUp(range.size);
   if (range.size > UINT64_MAX - range.base) return Errno::kEINVAL;

@@ -1,7 +1,10 @@
 // The devices that every program expects in /dev.
+#include <linux/random.h>
+#include <sys/ioctl.h>
 #include <sys/sysmacros.h>
+#include <termios.h>
 
-#include "check.h"
+#include "proc.h"
 
 static int Open(const char* path, unsigned major_number, unsigned minor_number) {
   struct stat st;
@@ -26,6 +29,37 @@ static void TestZeroMapping(int zero) {
   CHECK(shared != MAP_FAILED && other != MAP_FAILED);
   shared[0] = 1;
   CHECK_EQ(other[0], 0);
+}
+
+// random(4)'s requests: anyone may ask, who changes something needs CAP_SYS_ADMIN.
+static void TestRandomRequests(const char* path) {
+  const int random = (int)CHECK_OK(open(path, O_RDONLY));
+  int bits = -1, negative = -1;
+  CHECK_OK(ioctl(random, RNDGETENTCNT, &bits));
+  CHECK(bits >= 0);
+  CHECK_ERR(ioctl(random, RNDGETENTCNT, BAD_POINTER), EFAULT);
+  struct termios settings;
+  CHECK_ERR(tcgetattr(random, &settings), EINVAL);
+  IN_CHILD({
+    BecomeNobody();
+    CHECK_ERR(ioctl(random, RNDADDTOENTCNT, &negative), EPERM);
+    CHECK_ERR(ioctl(random, RNDADDENTROPY, BAD_POINTER), EPERM);
+    CHECK_ERR(ioctl(random, RNDCLEARPOOL, 0), EPERM);
+    CHECK_ERR(ioctl(random, RNDRESEEDCRNG, 0), EPERM);
+  });
+  if (IsRoot()) {
+    CHECK_ERR(ioctl(random, RNDADDTOENTCNT, &negative), EINVAL);
+    CHECK_ERR(ioctl(random, RNDADDTOENTCNT, BAD_POINTER), EFAULT);
+    struct {
+      struct rand_pool_info info;
+      char bytes[8];
+    } entropy = {{0, 8}, "entropy"};
+    CHECK_OK(ioctl(random, RNDADDENTROPY, &entropy));
+    entropy.info.entropy_count = -1;
+    CHECK_ERR(ioctl(random, RNDADDENTROPY, &entropy), EINVAL);
+    CHECK_OK(ioctl(random, RNDZAPENTCNT, 0));
+  }
+  close(random);
 }
 
 int main(void) {
@@ -59,6 +93,9 @@ int main(void) {
   random = Open("/dev/random", 1, 8);
   CHECK_EQ(read(random, a, 64), 64);
   CHECK(memcmp(a, b, 64) != 0);
+  TestRandomRequests("/dev/random");
+  TestRandomRequests("/dev/urandom");
+  CHECK_ERR(ioctl(null, RNDGETENTCNT, a), ENOTTY);
 
   struct stat st;
   CHECK_OK(stat("/dev/ptmx", &st));

@@ -24,6 +24,7 @@ int main(void) {
 
   CHECK_ERR(syscall(SYS_mmap, NULL, page, PROT_READ, MAP_SHARED, fd, 100), EINVAL);
   CHECK_ERR(mmap(NULL, page, PROT_READ, MAP_SHARED, -1, 0), EBADF);
+  CHECK_ERR(mmap(NULL, 0, PROT_READ, 0, -1, 0), EBADF);  // before the other arguments
   CHECK_ERR(mmap(NULL, 0, PROT_READ, MAP_SHARED, fd, 0), EINVAL);
   CHECK_ERR(mmap(NULL, page, PROT_READ, 0, fd, 0), EINVAL);
   int dir = (int)CHECK_OK(open(".", O_RDONLY));

@@ -29,7 +29,11 @@ int main(void) {
   ReadText("/proc/sys/kernel/osrelease", text, sizeof text);
   text[strcspn(text, "\n")] = 0;
   CHECK_STR(text, name.release);
+  ReadText("/proc/sys/kernel/version", text, sizeof text);
+  text[strcspn(text, "\n")] = 0;
+  CHECK_STR(text, name.version);
   ReadText("/proc/version", text, sizeof text);
+  CHECK(strstr(text, name.version) != NULL);
   CHECK(strncmp(text, "Linux version ", 14) == 0);
   CHECK(strncmp(text + 14, name.release, strlen(name.release)) == 0);
 

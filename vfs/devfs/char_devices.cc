@@ -8,6 +8,41 @@
 namespace zrun::vfs {
 namespace {
 
+// random(4)'s requests. The machine's generator keeps no count of its own: it is full, what is
+// added stirs nothing, and what would empty it is done at once.
+Result<uint64_t> RandomRequest(uint32_t request, uint64_t argument, UserMemory& memory) {
+  enum : uint32_t {  // <linux/random.h>
+    kGetEntropyCount = 0x80045200,
+    kAddToEntropyCount = 0x40045201,
+    kAddEntropy = 0x40085203,
+    kZapEntropyCount = 0x5204,
+    kClearPool = 0x5206,
+    kReseed = 0x5207,
+  };
+  constexpr int32_t kPoolBits = 256;  // /proc/sys/kernel/random/poolsize
+  if (request == kGetEntropyCount) {
+    TRY(memory.Write(UserPtr<int32_t>(argument), kPoolBits));
+    return 0;
+  }
+  switch (request) {
+    case kAddToEntropyCount:
+    case kAddEntropy:
+    case kZapEntropyCount:
+    case kClearPool:
+    case kReseed:
+      break;
+    default:
+      return Errno::kEINVAL;
+  }
+  JobControl* const jobs = GetJobControl();
+  if (!jobs || !jobs->GetCaller().privileged) return Errno::kEPERM;
+  if (request != kAddToEntropyCount && request != kAddEntropy) return 0;
+  const UserPtr<const int32_t> numbers(argument);  // bits, then bytes and the bytes themselves
+  if (TRY(memory.Read(numbers)) < 0) return Errno::kEINVAL;
+  if (request == kAddEntropy && TRY(memory.Read(numbers.at(1))) < 0) return Errno::kEFAULT;
+  return 0;
+}
+
 // The memory devices, null(4) and random(4): always readable and writable.
 class MemoryDevice final : public FileDescription {
  public:
@@ -47,6 +82,10 @@ class MemoryDevice final : public FileDescription {
   }
   Result<size_t> WriteAt(uint64_t, DataSource& source) override { return Write(source); }
   Result<uint64_t> Seek(int64_t, int) override { return 0; }
+  Result<uint64_t> Ioctl(uint32_t request, uint64_t argument, UserMemory& memory) override {
+    if (what_ != What::kRandom) return Errno::kENOTTY;
+    return RandomRequest(request, argument, memory);
+  }
   bool can_wait() const override { return what_ == What::kRandom || what_ == What::kLog; }
   bool MapsAnonymously() const override { return what_ == What::kZero; }
   // Each shared mapping of /dev/zero is an object of its own.
