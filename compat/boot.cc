@@ -72,10 +72,12 @@ Result<Program> FindProgram(const vfs::WalkContext& context, std::string_view na
 }  // namespace
 
 Result<RefPtr<FdTable>> Boot::OpenStandardDescriptors(const BootOptions& options,
-                                                      const vfs::WalkContext& context) {
+                                                      const vfs::WalkContext& context,
+                                                      uint32_t user) {
   TRY(vfs::InitConsole(options.tty ? vfs::ConsoleMode::kTerminal : vfs::ConsoleMode::kStreams));
-  const vfs::Path console = TRY(vfs::Walk(context, "/dev/console", vfs::WalkFlags::kNone));
-  vfs::StandardFiles standard = TRY(vfs::OpenStandardFiles(console));
+  const vfs::StandardPlaces places{TRY(vfs::Walk(context, "/dev/console", vfs::WalkFlags::kNone)),
+                                   TRY(vfs::Walk(context, "/dev/null", vfs::WalkFlags::kNone))};
+  vfs::StandardFiles standard = TRY(vfs::OpenStandardFiles(places, user));
   auto fds = TRY(FdTable::Create());
   for (RefPtr<vfs::FileDescription>& file : standard.files) {
     const Rights rights = file->default_rights();
@@ -119,7 +121,8 @@ void Boot::StartProgram(const BootOptions& options) {
          ErrorText(cwd.error()));
   auto fs = OrFail(FsContext::Create(kernel.mounts_, top), "file system context");
   fs->SetCwd(cwd.value());
-  auto fds = OrFail(OpenStandardDescriptors(options, as_root), "standard streams");
+  auto fds =
+      OrFail(OpenStandardDescriptors(options, as_root, who.credentials->uid), "standard streams");
 
   ExecArguments arguments;
   OrFail(arguments.arguments.Clone(options.arguments), "arguments");

@@ -50,7 +50,8 @@ class Boot {
   static void StartProgram(const BootOptions& options);
   static Result<RefPtr<ThreadGroup>> MakeReaper(RefPtr<Session> session);
   static Result<RefPtr<FdTable>> OpenStandardDescriptors(const BootOptions& options,
-                                                         const vfs::WalkContext& context);
+                                                         const vfs::WalkContext& context,
+                                                         uint32_t user);
 };
 
 // The machine's events, on a kernel service thread.

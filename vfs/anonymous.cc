@@ -46,8 +46,9 @@ Result<AnonymousFileSystem*> GetFileSystem(uint32_t mode) {
 
 class AnonymousVnode final : public Vnode {
  public:
-  AnonymousVnode(AnonymousFileSystem& file_system, uint64_t inode, uint32_t mode, FileOwner owner)
-      : file_system_(file_system), inode_(inode), type_(TypeOfMode(mode)) {
+  AnonymousVnode(AnonymousFileSystem& file_system, uint64_t inode, uint32_t mode, FileOwner owner,
+                 Reopener* reopener)
+      : file_system_(file_system), inode_(inode), type_(TypeOfMode(mode)), reopener_(reopener) {
     attributes_.inode = inode;
     attributes_.mode = mode;
     attributes_.uid = owner.uid;
@@ -75,6 +76,7 @@ class AnonymousVnode final : public Vnode {
     return {};
   }
   Result<RefPtr<FileDescription>> Open(const Path& path, OpenFlags flags) override {
+    if (reopener_) return reopener_->Reopen(path, flags);
     if (type_ == VnodeType::kFifo) return OpenFifo(path, flags);
     return Errno::kENXIO;
   }
@@ -83,6 +85,7 @@ class AnonymousVnode final : public Vnode {
   AnonymousFileSystem& file_system_;
   const uint64_t inode_;
   const VnodeType type_;
+  Reopener* const reopener_;
   mutable Mutex lock_{LockRank::kVnode};
   Attributes attributes_ GUARDED_BY(lock_);
 };
@@ -90,10 +93,10 @@ class AnonymousVnode final : public Vnode {
 }  // namespace
 
 Result<Path> MakeAnonymousPath(std::string_view name, uint32_t mode, FileOwner owner,
-                               RefPtr<KernelObject> endpoint) {
+                               RefPtr<KernelObject> endpoint, Reopener* reopener) {
   AnonymousFileSystem* file_system = TRY(GetFileSystem(mode));
   const uint64_t inode = next_inode.fetch_add(1, std::memory_order_relaxed);
-  auto vnode = TRY(MakeRef<AnonymousVnode>(*file_system, inode, mode, owner));
+  auto vnode = TRY(MakeRef<AnonymousVnode>(*file_system, inode, mode, owner, reopener));
   if (endpoint) vnode->AttachObject(std::move(endpoint));
   Path path;
   const uint32_t type = mode & kModeTypeMask;

@@ -28,18 +28,18 @@ bool FlushAll() {
   return done;
 }
 
-Result<RefPtr<FileDescription>> OpenStream(unsigned stream) {
+Result<RefPtr<FileDescription>> OpenStream(unsigned stream, const Path& dev_null, uint32_t user) {
   const OpenFlags flags = stream == 0 ? OpenFlags::kReadOnly : OpenFlags::kWriteOnly;
   const hal::StreamKind kind = hal::GetStreamKind(stream);
   // A stream is shown as what it behaves like: /dev/null, a socket, or a pipe, which nobody seeks.
-  if (kind == hal::StreamKind::kNone || kind == hal::StreamKind::kNull) {
-    const Path path = TRY(MakeAnonymousPath("/dev/null", kModeChar | 0666));
-    return OpenCharDevice(path, MakeDevice(1, 3), flags);
-  }
+  if (kind == hal::StreamKind::kNone || kind == hal::StreamKind::kNull)
+    return OpenCharDevice(dev_null, MakeDevice(1, 3), flags);
   const bool is_socket = kind == hal::StreamKind::kSocket;
-  Path path = TRY(MakeAnonymousPath(is_socket ? "socket" : "pipe",
-                                    (is_socket ? kModeSocket : kModeFifo) | 0600));
-  return TRY(MakeRef<HostStream>(std::move(path), flags, console->channels[stream]));
+  StreamChannel& channel = console->channels[stream];
+  const Path path = TRY(MakeAnonymousPath(is_socket ? "socket" : "pipe",
+                                          (is_socket ? kModeSocket : kModeFifo) | 0600, {user, 0},
+                                          nullptr, &channel));
+  return channel.Reopen(path, flags);
 }
 
 }  // namespace
@@ -52,16 +52,22 @@ Result<void> InitConsole(ConsoleMode mode) {
   return {};
 }
 
-Result<StandardFiles> OpenStandardFiles(const Path& dev_console) {
+Result<StandardFiles> OpenStandardFiles(const StandardPlaces& places, uint32_t user) {
   StandardFiles standard;
   if (console->tty) {
-    RefPtr<FileDescription> file = TRY(
-        OpenTty(dev_console, console->tty, OpenFlags::kReadWrite | OpenFlags::kNoControllingTty));
+    if (auto vnode = places.console.vnode()) {
+      AttributeChange change;
+      change.valid = AttributeChange::kUid;
+      change.uid = user;
+      TRY(vnode->SetAttributes(change));
+    }
+    RefPtr<FileDescription> file = TRY(OpenTty(
+        places.console, console->tty, OpenFlags::kReadWrite | OpenFlags::kNoControllingTty));
     for (auto& entry : standard.files) entry = file;
     return standard;
   }
   for (unsigned stream = 0; stream < kStreams; stream++)
-    standard.files[stream] = TRY(OpenStream(stream));
+    standard.files[stream] = TRY(OpenStream(stream, places.null, user));
   return standard;
 }
 

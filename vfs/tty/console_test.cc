@@ -15,7 +15,7 @@ using testing::WriteText;
 TEST(Console, StreamsAreFilesOfTheirOwn) {
   ASSERT_TRUE(InitConsole(ConsoleMode::kStreams).ok());
   hal::fake::SetInput("abc", false);
-  auto standard = OpenStandardFiles(Path{}).value();
+  auto standard = OpenStandardFiles({}, 0).value();
   Handle handles[3];
   for (int i = 0; i < 3; i++) handles[i] = HandleOf(standard.files[i]);
   EXPECT_NE(standard.files[0]->kind(), FileDescription::Kind::kTty);
@@ -35,12 +35,39 @@ TEST(Console, StreamsAreFilesOfTheirOwn) {
   EXPECT_TRUE(FlushConsole({0}));
 }
 
+// As through /proc/self/fd.
+TEST(Console, StreamsCanBeOpenedAgain) {
+  ASSERT_TRUE(InitConsole(ConsoleMode::kStreams).ok());
+  auto standard = OpenStandardFiles({}, 1000).value();
+  Handle handles[3];
+  for (int i = 0; i < 3; i++) handles[i] = HandleOf(standard.files[i]);
+  const auto open = [&](int stream, OpenFlags flags) {
+    const Path& path = standard.files[stream]->path();
+    return path.vnode()->Open(path, flags);
+  };
+  EXPECT_EQ(standard.files[1]->path().vnode()->GetAttributes().value().uid, 1000u);
+  EXPECT_EQ(open(0, OpenFlags::kWriteOnly).error(), Errno::kEACCES);
+  EXPECT_EQ(open(2, OpenFlags::kReadOnly).error(), Errno::kEACCES);
+  {
+    auto again = open(1, OpenFlags::kWriteOnly).value();
+    Handle handle = HandleOf(again);
+    EXPECT_EQ(WriteText(*again, "again "), 6);
+  }
+  EXPECT_EQ(WriteText(*standard.files[1], "first"), 5);
+  EXPECT_EQ(hal::fake::TakeOutput(1), "again first");
+  hal::fake::SetInput("abc", false);
+  auto input = open(0, OpenFlags::kReadOnly).value();
+  Handle handle = HandleOf(input);
+  EXPECT_EQ(ReadText(*input, 1), "a");
+  EXPECT_EQ(ReadText(*standard.files[0]), "bc");
+}
+
 TEST(Console, TheTerminalHasALineDiscipline) {
   hal::fake::SetInput("", false);
   hal::fake::TakeOutput(1);
   hal::fake::SetWindowSize({40, 100, 0, 0});
   ASSERT_TRUE(InitConsole(ConsoleMode::kTerminal).ok());
-  auto standard = OpenStandardFiles(Path{}).value();
+  auto standard = OpenStandardFiles({}, 0).value();
   Handle handle = HandleOf(standard.files[0]);
   EXPECT_EQ(standard.files[0], standard.files[2]);
   FileDescription& tty = *standard.files[0];

@@ -85,6 +85,14 @@ Result<size_t> StreamChannel::Write(DataSource& source) {
   return done;
 }
 
+Result<RefPtr<FileDescription>> StreamChannel::Reopen(const Path& path, OpenFlags flags) {
+  const OpenFlags access = flags & OpenFlags::kAccessMode;
+  const OpenFlags given = stream_ == 0 ? OpenFlags::kReadOnly : OpenFlags::kWriteOnly;
+  // Both directions are asked for as if it were a terminal; the one that is missing answers EBADF.
+  if (access != given && access != OpenFlags::kReadWrite) return Errno::kEACCES;
+  return TRY(MakeRef<HostStream>(path, (flags & ~OpenFlags::kAccessMode) | given, *this));
+}
+
 Signals StreamChannel::Poll(bool reads, bool writes) const {
   const hal::StreamReadiness ready = hal::PollStream(stream_);
   Signals signals = Signals::kNone;
@@ -113,23 +121,24 @@ void StreamChannel::OnReady() {
     if (!FlushLocked()) hal::WatchStream(stream_, false, true);
   }
   MutexLock lock(files_lock_);
-  if (!file_) return;
-  const Signals now = file_->signals();
-  if (now == Signals::kNone) return;
-  // A pulse: the level is computed, never stored.
-  file_->UpdateSignals(Signals::kNone, now);
-  file_->UpdateSignals(now, Signals::kNone);
+  for (HostStream& file : files_) {
+    const Signals now = file.signals();
+    if (now == Signals::kNone) continue;
+    // A pulse: the level is computed, never stored.
+    file.UpdateSignals(Signals::kNone, now);
+    file.UpdateSignals(now, Signals::kNone);
+  }
 }
 
 HostStream::HostStream(Path path, OpenFlags flags, StreamChannel& channel)
     : FileDescription(std::move(path), flags, Signals::kNone), channel_(channel) {
   MutexLock lock(channel_.files_lock_);
-  channel_.file_ = this;
+  channel_.files_.PushBack(*this);
 }
 
 HostStream::~HostStream() {
   MutexLock lock(channel_.files_lock_);
-  if (channel_.file_ == this) channel_.file_ = nullptr;
+  channel_.files_.Remove(*this);
 }
 
 }  // namespace zrun::vfs

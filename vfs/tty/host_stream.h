@@ -1,14 +1,20 @@
 #pragma once
+#include "vfs/anonymous.h"
 #include "vfs/byte_ring.h"
 #include "vfs/file_description.h"
 
 namespace zrun::vfs {
 
+class HostStream;
+
 // One of the launcher's streams and what is on its way to it; lives for ever, since bytes written
-// must arrive after the file was closed.
-class StreamChannel {
+// must arrive after the file was closed. Any number of open files share it.
+class StreamChannel final : public Reopener {
  public:
+  // Stream 0 is read, the others are written.
   explicit StreamChannel(unsigned stream) : stream_(stream) {}
+  // A file at |path|. EACCES the other way round: the launcher gave one direction.
+  Result<RefPtr<FileDescription>> Reopen(const Path& path, OpenFlags flags) override;
   Result<size_t> Read(DataSink& sink) EXCLUDES(lock_);
   Result<size_t> Write(DataSource& source) EXCLUDES(lock_);
   // Computed from the machine; asks for an event where something is missing.
@@ -32,11 +38,11 @@ class StreamChannel {
   // For Poll(), which may not take the lock.
   std::atomic<bool> has_unread_{false}, has_unsent_{false};
   Mutex files_lock_{LockRank::kFileSystem};
-  class HostStream* file_ GUARDED_BY(files_lock_) = nullptr;
+  IntrusiveList<HostStream> files_ GUARDED_BY(files_lock_);
 };
 
 // A stream of the launcher as an open file.
-class HostStream final : public FileDescription {
+class HostStream final : public FileDescription, public ListNode<> {
  public:
   HostStream(Path path, OpenFlags flags, StreamChannel& channel);
   ~HostStream() override;
