@@ -1,3 +1,6 @@
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
@@ -48,9 +51,18 @@ std::string DescribeExtras(const CLI::App& app) {
          zrun::Suggestion(*command, word) + " (zrun " + where + "--help)";
 }
 
+// Whoever starts zrun may have closed some of 0, 1 and 2. Files that are opened later must not get
+// these numbers: they would be taken for the streams, by the container too.
+bool FillStandardStreams() {
+  for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+    if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd) return false;
+  return true;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (!FillStandardStreams()) return kOwnError;
   CLI::App app("zrun runs Linux programs from root-file-system images on a kernel of its own.");
   app.name("zrun");
   zrun::SetUsage(app, "  zrun [OPTIONS] IMAGE [--] [COMMAND...]\n  zrun COMMAND ...");

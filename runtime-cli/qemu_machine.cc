@@ -9,6 +9,7 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -63,8 +64,10 @@ std::string PathOf(int fd) { return "/proc/self/fd/" + std::to_string(fd); }
 hal::StreamKind KindOf(int fd) {
   struct stat status;
   if (fd < 0 || fstat(fd, &status) != 0) return hal::StreamKind::kNone;
-  if (S_ISCHR(status.st_mode))
-    return isatty(fd) ? hal::StreamKind::kTerminal : hal::StreamKind::kNull;
+  if (S_ISCHR(status.st_mode)) {
+    if (isatty(fd)) return hal::StreamKind::kTerminal;
+    if (status.st_rdev == makedev(1, 3)) return hal::StreamKind::kNull;
+  }
   if (S_ISFIFO(status.st_mode)) return hal::StreamKind::kPipe;
   if (S_ISSOCK(status.st_mode)) return hal::StreamKind::kSocket;
   return hal::StreamKind::kFile;

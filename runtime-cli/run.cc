@@ -76,6 +76,20 @@ void OpenStreams(const RunOptions& options, UniqueFd streams[3]) {
   streams[2] = OpenNonBlocking(2, O_WRONLY);
 }
 
+// The user's terminal whose size the container's has; -1: none.
+int TerminalOf(const RunOptions& options) {
+  if (options.tty)
+    for (int fd : {STDIN_FILENO, STDOUT_FILENO})
+      if (isatty(fd)) return fd;
+  return -1;
+}
+
+// The terminal that is the container's while it runs, which does the editing and the signals
+// itself; -1: none. Without -i it stays the user's: Ctrl-C is a signal to zrun, which passes it on.
+int KeyboardOf(const RunOptions& options) {
+  return options.tty && options.interactive ? STDIN_FILENO : -1;
+}
+
 MachineDisk OpenDisk(const RunOptions::Disk& disk) {
   constexpr off_t kSector = 512;
   const auto fail = [&](const std::string& why) {
@@ -124,11 +138,10 @@ int RunInQemu(RunOptions& options, UniqueFd image) {
   config.gdb = options.gdb;
   config.gdb_port = options.gdb_port;
   config.more_options = options.qemu_options;
-  config.terminal = options.tty ? 0 : -1;
+  config.terminal = TerminalOf(options);
   OpenStreams(options, config.streams);
   QemuMachine machine(std::move(config));
-  std::optional<RawTerminal> raw;
-  if (options.tty) raw.emplace(0);
+  const RawTerminal raw(KeyboardOf(options));
   return machine.Run();
 }
 
@@ -156,7 +169,7 @@ void LimitProcessors(unsigned count) {
 int RunContainer(const RunOptions& given) {
   RunOptions options = given;
   if (options.hostname.empty()) options.hostname = "zrun";
-  if (options.tty && !(isatty(0) && isatty(1)))
+  if (options.tty && options.interactive && !(isatty(0) && isatty(1)))
     throw std::runtime_error("-t: standard input and output are not a terminal");
   images::ResolvedImage image = images::ResolveImage(options.image);
   ApplyConfig(options, images::ReadConfig(image.path));
@@ -184,12 +197,11 @@ int RunContainer(const RunOptions& given) {
     config.volumes.push_back({UniqueFd(root), volume.target, volume.read_only});
   }
   OpenStreams(options, config.streams);
-  config.window = PackedWindowSize(options.tty ? 0 : -1);
+  config.window = PackedWindowSize(TerminalOf(options));
 
   TrapMachine machine(std::move(config));
-  Supervisor supervisor(machine, options.tty ? 0 : -1, options.memory);
-  std::optional<RawTerminal> raw;
-  if (options.tty) raw.emplace(0);
+  Supervisor supervisor(machine, TerminalOf(options), options.memory);
+  const RawTerminal raw(KeyboardOf(options));
   return supervisor.Run();
 }
 

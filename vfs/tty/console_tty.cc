@@ -20,7 +20,10 @@ ConsoleTty::ConsoleTty() : Tty(kDevice, ConsoleDefaults(), kOutputLimit) {}
 
 Result<RefPtr<ConsoleTty>> ConsoleTty::Create() {
   auto tty = TRY(MakeRef<ConsoleTty>());
-  hal::WatchStream(kKeyboard, true, false);
+  // Without a keyboard nobody types: those who read wait, and nothing hangs up.
+  const auto keyboard = hal::GetStreamKind(kKeyboard);
+  if (keyboard != hal::StreamKind::kNone && keyboard != hal::StreamKind::kNull)
+    hal::WatchStream(kKeyboard, true, false);
   return tty;
 }
 
