@@ -22,6 +22,8 @@ class LinuxJobControl final : public vfs::JobControl {
     caller.privileged = credentials->Has(vfs::Capability::kSysAdmin);
     caller.uid = credentials->fsuid;
     caller.gid = credentials->fsgid;
+    caller.real_uid = credentials->uid;
+    caller.real_gid = credentials->gid;
     ThreadGroup& group = task->group();
     caller.process = group.pid();
     caller.detached = group.gave_up_terminal.load();
@@ -56,6 +58,10 @@ class LinuxJobControl final : public vfs::JobControl {
     MutexLock lock(Kernel::Get().lock());
     if (ProcessGroup* group = Kernel::Get().pids().FindProcessGroup(id))
       SendToProcessGroup(*group, SigInfo::Make(signal, kSiKernel));
+  }
+
+  vfs::Path FollowMounts(vfs::Path path) override {
+    return Task::Current().fs().mounts().Descend(std::move(path));
   }
 
   void SignalProcess(int32_t process, int signal) override {

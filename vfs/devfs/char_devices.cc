@@ -46,7 +46,7 @@ Result<uint64_t> RandomRequest(uint32_t request, uint64_t argument, UserMemory& 
 // The memory devices, null(4) and random(4): always readable and writable.
 class MemoryDevice final : public FileDescription {
  public:
-  enum class What : uint8_t { kNull, kZero, kFull, kRandom, kLog };
+  enum class What : uint8_t { kNull, kZero, kFull, kRandom, kUrandom, kLog };
   MemoryDevice(Path path, OpenFlags flags, What what)
       : FileDescription(std::move(path), flags, Signals::kReadable | Signals::kWritable),
         what_(what) {}
@@ -58,6 +58,7 @@ class MemoryDevice final : public FileDescription {
       case What::kFull:
         return sink.PutZeros(sink.remaining());
       case What::kRandom:
+      case What::kUrandom:
         return ReadRandom(sink);
       case What::kLog:
         return Errno::kEAGAIN;
@@ -69,7 +70,7 @@ class MemoryDevice final : public FileDescription {
     if (what_ == What::kFull) return Errno::kENOSPC;
     if (what_ == What::kLog) return WriteLog(source);
     // The bytes are not even looked at, except those that would stir the pool.
-    if (what_ != What::kRandom) return source.remaining();
+    if (what_ != What::kRandom && what_ != What::kUrandom) return source.remaining();
     std::array<std::byte, 256> chunk;
     size_t done = 0;
     while (source.remaining() != 0) {
@@ -147,12 +148,13 @@ constexpr CharDevice kCharDevices[] = {
     {1, 3, 3, OpenMemoryDevice<What::kNull>},
     {1, 5, 5, OpenMemoryDevice<What::kZero>},
     {1, 7, 7, OpenMemoryDevice<What::kFull>},
-    {1, 8, 9, OpenMemoryDevice<What::kRandom>},
+    {1, 8, 8, OpenMemoryDevice<What::kRandom>},
+    {1, 9, 9, OpenMemoryDevice<What::kUrandom>},
     {1, 11, 11, OpenMemoryDevice<What::kLog>},
     {5, 0, 0, OpenDevTty},
     {5, 1, 1, OpenDevConsole},
     {5, 2, 2, OpenDevPtmx},
-    {Pty::kMajor, 0, Pty::kMaxPtys, OpenPtySlave},
+    {Pty::kMajor, 0, DevPts::kMaxPtys - 1, OpenPtySlave},
 };
 
 }  // namespace

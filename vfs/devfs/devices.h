@@ -10,7 +10,7 @@ Result<RefPtr<FileDescription>> OpenCharDevice(const Path& path, uint64_t rdev, 
 // /dev: a tmpfs with the usual nodes, links and the directories pts, shm and mqueue in it. For
 // vfs/registry.cc, as "devtmpfs".
 Result<RefPtr<FileSystem>> MountDevFs(std::string_view source, std::string_view options);
-// /dev/pts, as "devpts": shows the pseudo-terminals there are. One for all mounts.
+// /dev/pts, as "devpts": a new, empty instance each time.
 Result<RefPtr<FileSystem>> MountDevPts(std::string_view source, std::string_view options);
 
 }  // namespace zrun::vfs

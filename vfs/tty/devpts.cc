@@ -11,24 +11,8 @@ namespace {
 constexpr uint64_t kDevPtsMagic = 0x1cd1;  // <linux/magic.h>
 constexpr uint64_t kRootInode = 1, kPtmxInode = 2;
 
-constinit Mutex options_lock{LockRank::kLeaf};
-constinit DevPtsOptions shared_options GUARDED_BY(options_lock) = {};
-
-class DevPts final : public FileSystem {
- public:
-  DevPts() : mounted_at_(hal::RealtimeNow()) {}
-  std::string_view type_name() const override { return "devpts"; }
-  RefPtr<Vnode> Root() override;
-  Result<StatFs> GetStatFs() override {
-    StatFs stat;
-    stat.type = kDevPtsMagic;
-    return stat;
-  }
-  hal::Nanoseconds mounted_at() const { return mounted_at_; }
-
- private:
-  const hal::Nanoseconds mounted_at_;
-};
+// In all instances.
+constinit std::atomic<uint32_t> pty_count{0};
 
 class PtsVnode : public Vnode {
  public:
@@ -75,15 +59,12 @@ class PtmxNode final : public PtsVnode {
   VnodeType type() const override { return VnodeType::kCharDevice; }
   uint64_t inode() const override { return kPtmxInode; }
   Result<Attributes> GetAttributes() override {
-    Attributes attributes = BaseAttributes(kPtmxInode, kModeChar | GetDevPtsOptions().ptmx_mode);
+    Attributes attributes = BaseAttributes(kPtmxInode, kModeChar | file_system_->ptmx_mode());
     attributes.rdev = kPtmxDevice;
     return attributes;
   }
   Result<void> SetAttributes(const AttributeChange& change) override {
-    if (change.valid & AttributeChange::kMode) {
-      MutexLock lock(options_lock);
-      shared_options.ptmx_mode = change.mode & 0777;
-    }
+    if (change.valid & AttributeChange::kMode) file_system_->set_ptmx_mode(change.mode & 0777);
     return {};
   }
 };
@@ -104,8 +85,8 @@ class RootNode final : public PtsVnode {
     const ParsedNumber number = ParseUnsigned(name);
     const bool is_canonical =
         number.length == name.size() && number.length > 0 && (name[0] != '0' || name.size() == 1);
-    if (!is_canonical || number.value >= Pty::kMaxPtys) return Errno::kENOENT;
-    RefPtr<Pty> pty = Pty::Find(uint32_t(number.value));
+    if (!is_canonical || number.value >= DevPts::kMaxPtys) return Errno::kENOENT;
+    RefPtr<Pty> pty = file_system_->Find(uint32_t(number.value));
     if (!pty) return Errno::kENOENT;
     return TRY(MakeRef<SlaveNode>(file_system_, std::move(pty)));
   }
@@ -114,19 +95,14 @@ class RootNode final : public PtsVnode {
       if (!sink.Add(kPtmxInode, VnodeType::kCharDevice, "ptmx", 1)) return {};
       cursor = 1;
     }
-    for (uint32_t number = Pty::NextNumber(uint32_t(cursor - 1)); number < Pty::kMaxPtys;
-         number = Pty::NextNumber(number + 1)) {
+    for (uint32_t number = file_system_->NextNumber(uint32_t(cursor - 1));
+         number < DevPts::kMaxPtys; number = file_system_->NextNumber(number + 1)) {
       const TextBuffer<16> name(number);
       if (!sink.Add(number + 3, VnodeType::kCharDevice, name.view(), number + 2)) return {};
     }
     return {};
   }
 };
-
-RefPtr<Vnode> DevPts::Root() {
-  auto root = MakeRef<RootNode>(RefPtr<DevPts>(this));
-  return root.ok() ? RefPtr<Vnode>(std::move(root).value()) : nullptr;
-}
 
 // "gid=5,mode=620,ptmxmode=666"; options it does not know are EINVAL.
 Result<DevPtsOptions> ParseOptions(std::string_view text) {
@@ -161,30 +137,86 @@ Result<DevPtsOptions> ParseOptions(std::string_view text) {
 
 }  // namespace
 
-DevPtsOptions GetDevPtsOptions() {
-  MutexLock lock(options_lock);
-  return shared_options;
+RefPtr<Vnode> DevPts::Root() {
+  auto root = MakeRef<RootNode>(RefPtr<DevPts>(this));
+  return root.ok() ? RefPtr<Vnode>(std::move(root).value()) : nullptr;
+}
+
+Result<StatFs> DevPts::GetStatFs() {
+  StatFs stat;
+  stat.type = kDevPtsMagic;
+  return stat;
+}
+
+DevPts* DevPts::Of(const Path& path) {
+  if (!path.dentry || path.dentry->file_system().type_name() != "devpts") return nullptr;
+  return static_cast<DevPts*>(&path.dentry->file_system());
+}
+
+Result<Path> DevPts::MountFor(const Path& ptmx) {
+  if (!ptmx.mount) return Errno::kENODEV;
+  if (Of(ptmx)) return Path{ptmx.mount, ptmx.mount->root()};
+  JobControl* const jobs = GetJobControl();
+  Path beside{ptmx.mount, TRY(ptmx.dentry->parent()->Lookup("pts"))};
+  const Path found = jobs ? jobs->FollowMounts(std::move(beside)) : std::move(beside);
+  if (!Of(found) || !found.dentry->is_root()) return Errno::kENODEV;
+  return found;
+}
+
+// ---- Numbers
+
+Result<uint32_t> DevPts::TakeNumber() {
+  MutexLock lock(lock_);
+  for (uint32_t number = 0; number < kMaxPtys; number++) {
+    if (taken_[number]) continue;
+    if (pty_count.fetch_add(1) >= kMaxPtys) {
+      pty_count.fetch_sub(1);
+      break;
+    }
+    taken_[number] = true;
+    return number;
+  }
+  return Errno::kENOSPC;
+}
+
+void DevPts::FreeNumber(uint32_t number) {
+  MutexLock lock(lock_);
+  table_[number] = nullptr;
+  taken_[number] = false;
+  pty_count.fetch_sub(1);
+}
+
+Result<RefPtr<Pty>> DevPts::NewPty(FileOwner caller) {
+  FileOwner owner = caller;
+  if (options_.has_uid) owner.uid = options_.uid;
+  if (options_.has_gid) owner.gid = options_.gid;
+  const uint32_t number = TRY(TakeNumber());
+  auto made = MakeRef<Pty>(RefPtr<DevPts>(this), number, owner, options_.mode);
+  if (!made.ok()) {
+    FreeNumber(number);
+    return made.error();
+  }
+  MutexLock lock(lock_);
+  table_[number] = made.value().get();
+  return made;
+}
+
+RefPtr<Pty> DevPts::Find(uint32_t number) {
+  if (number >= kMaxPtys) return nullptr;
+  MutexLock lock(lock_);
+  Pty* const pty = table_[number];
+  if (!pty || !pty->is_master_open() || !pty->TryAddRef()) return nullptr;
+  return RefPtr<Pty>::Adopt(pty);
+}
+
+uint32_t DevPts::NextNumber(uint32_t number) {
+  MutexLock lock(lock_);
+  while (number < kMaxPtys && !(table_[number] && table_[number]->is_master_open())) number++;
+  return number;
 }
 
 Result<RefPtr<FileSystem>> MountDevPts(std::string_view, std::string_view options) {
-  const DevPtsOptions parsed = TRY(ParseOptions(options));
-  auto file_system = TRY(MakeRef<DevPts>());
-  MutexLock lock(options_lock);
-  shared_options = parsed;
-  return file_system;
-}
-
-Result<Path> DevPtsPath(const Path& master, Pty& pty) {
-  const TextBuffer<16> number(pty.number());
-  if (master.mount && master.mount->file_system().type_name() == "devpts") {
-    auto dentry = TRY(master.mount->root()->Lookup(number.view()));
-    return Path{master.mount, std::move(dentry)};
-  }
-  // The ptmx of /dev: its mount does not tell where devpts is, so the place is only named.
-  auto file_system = TRY(MakeRef<DevPts>());
-  auto node = TRY(MakeRef<SlaveNode>(std::move(file_system), RefPtr<Pty>(&pty)));
-  const TextBuffer<32> name("/dev/pts/", number.view());
-  return Path{nullptr, TRY(Dentry::CreateDetached(std::move(node), name.view()))};
+  return TRY(MakeRef<DevPts>(TRY(ParseOptions(options))));
 }
 
 }  // namespace zrun::vfs

@@ -20,6 +20,7 @@ class JobControl {
     bool detached = false;    // it gave up its session's terminal (TIOCNOTTY); setsid forgets that
     bool privileged = false;  // CAP_SYS_ADMIN
     uint32_t uid = 0, gid = 0;  // fsuid, fsgid
+    uint32_t real_uid = 0, real_gid = 0;
   };
   // The process of the calling thread; all zero on a kernel service thread.
   virtual Caller GetCaller() = 0;
@@ -31,6 +32,8 @@ class JobControl {
   // 0 if there is no such group.
   virtual int32_t SessionOfGroup(int32_t group) = 0;
   virtual void SignalGroup(int32_t group, int signal) = 0;
+  // The topmost mount at |path|, as the caller sees it; |path| itself where there is none.
+  virtual Path FollowMounts(Path path) = 0;
   virtual void SignalProcess(int32_t process, int signal) = 0;
 
  protected:

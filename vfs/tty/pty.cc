@@ -1,6 +1,6 @@
 #include "vfs/tty/pty.h"
 
-#include "vfs/tty/devpts.h"
+#include "base/text.h"
 #include "vfs/tty/pty_pair.h"
 
 namespace zrun::vfs {
@@ -28,18 +28,6 @@ enum : uint8_t {
   kPacketDoStop = 32,
 };
 
-// Every pseudo-terminal by number, from its creation to its destruction.
-constinit Mutex table_lock{LockRank::kFileSystem};
-constinit Pty* table[Pty::kMaxPtys] GUARDED_BY(table_lock) = {};
-constinit bool numbers_taken[Pty::kMaxPtys] GUARDED_BY(table_lock) = {};
-
-Result<uint32_t> TakeNumber() {
-  MutexLock lock(table_lock);
-  for (uint32_t number = 0; number < Pty::kMaxPtys; number++)
-    if (!std::exchange(numbers_taken[number], true)) return number;
-  return Errno::kENOSPC;
-}
-
 Termios SlaveDefaults() {
   Termios settings = termios::kDefaults;
   settings.cflag = termios::kB38400 | termios::kCs8 | termios::kCRead;
@@ -48,8 +36,10 @@ Termios SlaveDefaults() {
 
 }  // namespace
 
-Pty::Pty(uint32_t number, FileOwner owner, uint32_t mode)
-    : Tty(MakeDevice(kMajor, number), SlaveDefaults(), kOutputLimit), number_(number) {
+Pty::Pty(RefPtr<DevPts> instance, uint32_t number, FileOwner owner, uint32_t mode)
+    : Tty(MakeDevice(kMajor, number), SlaveDefaults(), kOutputLimit),
+      instance_(std::move(instance)),
+      number_(number) {
   MutexLock lock(attributes_lock_);
   attributes_.inode = number + 3;
   attributes_.mode = kModeChar | mode;
@@ -61,37 +51,7 @@ Pty::Pty(uint32_t number, FileOwner owner, uint32_t mode)
       hal::RealtimeNow();
 }
 
-Result<RefPtr<Pty>> Pty::Create(FileOwner owner, uint32_t mode) {
-  const uint32_t number = TRY(TakeNumber());
-  auto made = MakeRef<Pty>(number, owner, mode);
-  MutexLock lock(table_lock);
-  if (made.ok()) {
-    table[number] = made.value().get();
-  } else {
-    numbers_taken[number] = false;
-  }
-  return made;
-}
-
-Pty::~Pty() {
-  MutexLock lock(table_lock);
-  table[number_] = nullptr;
-  numbers_taken[number_] = false;
-}
-
-RefPtr<Pty> Pty::Find(uint32_t number) {
-  if (number >= kMaxPtys) return nullptr;
-  MutexLock lock(table_lock);
-  Pty* const pty = table[number];
-  if (!pty || !pty->master_open_.load() || !pty->TryAddRef()) return nullptr;
-  return RefPtr<Pty>::Adopt(pty);
-}
-
-uint32_t Pty::NextNumber(uint32_t number) {
-  MutexLock lock(table_lock);
-  while (number < kMaxPtys && !(table[number] && table[number]->master_open_.load())) number++;
-  return number;
-}
+Pty::~Pty() { instance_->FreeNumber(number_); }
 
 Attributes Pty::attributes() {
   MutexLock lock(attributes_lock_);
@@ -285,18 +245,17 @@ Result<uint64_t> Pty::MasterIoctl(uint32_t request, uint64_t argument, UserMemor
 Result<RefPtr<FileDescription>> OpenPtyMaster(const Path& path, OpenFlags flags) {
   JobControl* const jobs = GetJobControl();
   const auto caller = jobs ? jobs->GetCaller() : JobControl::Caller{};
-  const DevPtsOptions options = GetDevPtsOptions();
-  FileOwner owner{caller.uid, caller.gid};
-  if (options.has_uid) owner.uid = options.uid;
-  if (options.has_gid) owner.gid = options.gid;
-  auto pty = TRY(Pty::Create(owner, options.mode));
+  const Path mount = TRY(DevPts::MountFor(path));
+  auto pty = TRY(DevPts::Of(mount)->NewPty({caller.uid, caller.gid}));
   auto master = TRY(MakeRef<PtyMaster>(path, flags, pty));
   pty->AttachMaster(*master);
   return master;
 }
 
 Result<RefPtr<FileDescription>> OpenPtySlave(const Path& path, uint32_t number, OpenFlags flags) {
-  RefPtr<Pty> pty = Pty::Find(number);
+  DevPts* const instance = DevPts::Of(path);
+  if (!instance) return Errno::kEIO;
+  RefPtr<Pty> pty = instance->Find(number);
   if (!pty) return Errno::kENXIO;
   return OpenTty(path, std::move(pty), flags);
 }
@@ -309,8 +268,11 @@ Result<RefPtr<FileDescription>> OpenPtyPeer(FileDescription& master, OpenFlags f
   const Attributes attributes = TRY(node->GetAttributes());
   if (attributes.rdev != kPtmxDevice) return Errno::kENOTTY;
   Pty& pty = static_cast<PtyMaster&>(master).pty();
-  Path path = TRY(DevPtsPath(master.path(), pty));
-  return OpenTty(path, RefPtr<Tty>(&pty), flags);
+  // What is mounted beside ptmx may be another devpts by now.
+  const Path mount = TRY(DevPts::MountFor(master.path()));
+  if (DevPts::Of(mount) != &pty.instance()) return Errno::kENODEV;
+  auto dentry = TRY(mount.dentry->Lookup(TextBuffer<16>(pty.number()).view()));
+  return OpenTty({mount.mount, std::move(dentry)}, RefPtr<Tty>(&pty), flags);
 }
 
 }  // namespace zrun::vfs

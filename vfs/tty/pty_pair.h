@@ -1,4 +1,5 @@
 #pragma once
+#include "vfs/tty/devpts.h"
 #include "vfs/tty/tty.h"
 
 namespace zrun::vfs {
@@ -6,19 +7,14 @@ namespace zrun::vfs {
 class PtyMaster;
 
 // A pseudo-terminal: the slave's side is the Tty, the master's is a PtyMaster. It lives while
-// either is open; its number is taken until both are closed.
+// either is open; its number (DevPts::NewPty() gives one) is taken until both are closed.
 class Pty final : public Tty {
  public:
   static constexpr uint32_t kMajor = 136;
-  static constexpr uint32_t kMaxPtys = 4096;  // /proc/sys/kernel/pty/max
-  // ENOSPC.
-  static Result<RefPtr<Pty>> Create(FileOwner owner, uint32_t mode);
   ~Pty() override;
   uint32_t number() const { return number_; }
-  // While its master is open; null else.
-  static RefPtr<Pty> Find(uint32_t number);
-  // The first number >= |number| that is in use; kMaxPtys if there is none.
-  static uint32_t NextNumber(uint32_t number);
+  DevPts& instance() const { return *instance_; }
+  bool is_master_open() const { return master_open_.load(); }
 
   // Of the node in /dev/pts.
   Attributes attributes() EXCLUDES(attributes_lock_);
@@ -41,13 +37,14 @@ class Pty final : public Tty {
  private:
   template <typename T, typename... Args>
   friend Result<RefPtr<T>> zrun::MakeRef(Args&&...);
-  Pty(uint32_t number, FileOwner owner, uint32_t mode);
+  Pty(RefPtr<DevPts> instance, uint32_t number, FileOwner owner, uint32_t mode);
   void OnOutput() override REQUIRES(lock_) { RefreshMaster(true); }
   void OnInputRoom() override REQUIRES(lock_) { RefreshMaster(false); }
   void OnEvents(const TtyEvents& events) override REQUIRES(lock_);
   void OnTermiosChange(const Termios& old, const Termios& now) override REQUIRES(lock_);
   void RefreshMaster(bool output) REQUIRES(lock_);
 
+  const RefPtr<DevPts> instance_;
   const uint32_t number_;
   std::atomic<bool> master_open_{true};
   PtyMaster* master_ GUARDED_BY(lock_) = nullptr;

@@ -4,8 +4,8 @@
 #include <vector>
 
 #include "vfs/devfs/devices.h"
+#include "vfs/mount.h"
 #include "vfs/test_files.h"
-#include "vfs/tty/devpts.h"
 #include "vfs/tty/pty_pair.h"
 
 namespace zrun::vfs {
@@ -28,6 +28,7 @@ struct FakeJobs final : JobControl {
   bool IsOrphaned(int32_t) override { return orphaned; }
   int32_t SessionOfGroup(int32_t group) override { return group == 10 || group == 20 ? 10 : 0; }
   void SignalGroup(int32_t group, int signal) override { sent.push_back({group, signal}); }
+  Path FollowMounts(Path path) override { return path; }
   void SignalProcess(int32_t process, int signal) override { sent.push_back({-process, signal}); }
   bool Sent(int group, int signal) const {
     return std::find(sent.begin(), sent.end(), std::pair(group, signal)) != sent.end();
@@ -36,7 +37,9 @@ struct FakeJobs final : JobControl {
 
 struct PtyTest : ::testing::Test {
   PtyTest() {
-    auto opened = OpenPtyMaster(Path{}, OpenFlags::kReadWrite);
+    auto mounted = MountDevPts("devpts", "");
+    mount = Mount::CreateFor(mounted.value(), MountFlags::kNone, "devpts").value();
+    auto opened = OpenPtyMaster(PathOf("ptmx"), OpenFlags::kReadWrite);
     EXPECT_TRUE(opened.ok());
     master = opened.value();
     master_handle = HandleOf(master);
@@ -47,16 +50,19 @@ struct PtyTest : ::testing::Test {
     EXPECT_TRUE(opened.ok());
     return opened.ok() ? opened.value() : nullptr;
   }
+  Path PathOf(std::string_view name) { return {mount, mount->root()->Lookup(name).value()}; }
   void Unlock() { pty->SetLocked(false); }
   FakeJobs jobs;
+  RefPtr<Mount> mount;
   RefPtr<FileDescription> master;
   Handle master_handle;
   RefPtr<Pty> pty;
 };
 
 TEST_F(PtyTest, LockedSlavesCannotBeOpened) {
+  EXPECT_EQ(OpenPtySlave(PathOf("0"), pty->number(), OpenFlags::kReadWrite).error(), Errno::kEIO);
+  EXPECT_EQ(OpenPtySlave(PathOf("0"), 4000, OpenFlags::kReadWrite).error(), Errno::kENXIO);
   EXPECT_EQ(OpenPtySlave(Path{}, pty->number(), OpenFlags::kReadWrite).error(), Errno::kEIO);
-  EXPECT_EQ(OpenPtySlave(Path{}, 4000, OpenFlags::kReadWrite).error(), Errno::kENXIO);
 }
 
 TEST_F(PtyTest, CarriesBothWays) {
@@ -183,14 +189,25 @@ TEST_F(PtyTest, InputBeyondTheBufferWaits) {
 
 TEST_F(PtyTest, NumbersAreFreedWithTheLastEnd) {
   const uint32_t number = pty->number();
-  EXPECT_TRUE(bool(Pty::Find(number)));
+  EXPECT_TRUE(bool(DevPts::Of(PathOf("ptmx"))->Find(number)));
   master_handle = Handle();
-  EXPECT_FALSE(bool(Pty::Find(number)));
+  EXPECT_FALSE(bool(DevPts::Of(PathOf("ptmx"))->Find(number)));
   master = nullptr;
   pty = nullptr;
-  auto again = OpenPtyMaster(Path{}, OpenFlags::kReadWrite);
+  auto again = OpenPtyMaster(PathOf("ptmx"), OpenFlags::kReadWrite);
   ASSERT_TRUE(again.ok());
   EXPECT_EQ(static_cast<PtyMaster&>(*again.value()).pty().number(), number);
+}
+
+// What is not beside a devpts has no number to give.
+TEST_F(PtyTest, EachMountHasNumbersOfItsOwn) {
+  auto other = Mount::CreateFor(MountDevPts("devpts", "").value(), MountFlags::kNone, "x").value();
+  const Path ptmx{other, other->root()->Lookup("ptmx").value()};
+  auto opened = OpenPtyMaster(ptmx, OpenFlags::kReadWrite);
+  ASSERT_TRUE(opened.ok());
+  EXPECT_EQ(static_cast<PtyMaster&>(*opened.value()).pty().number(), pty->number());
+  EXPECT_NE(&static_cast<PtyMaster&>(*opened.value()).pty(), pty.get());
+  EXPECT_EQ(OpenPtyMaster(Path{}, OpenFlags::kReadWrite).error(), Errno::kENODEV);
 }
 
 }  // namespace

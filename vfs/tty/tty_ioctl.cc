@@ -167,8 +167,8 @@ Result<uint64_t> Tty::IoctlSession(uint32_t request, uint64_t argument, UserMemo
       if ((!far && !is_callers) || session() == 0) return Errno::kENOTTY;
       TRY(memory.Write(UserPtr<int32_t>(argument), session()));
       return 0;
-    default:  // kTiocNoTty
-      if (!is_callers) return Errno::kENOTTY;
+    default:  // kTiocNoTty; a master is nobody's controlling terminal
+      if (far || !is_callers) return Errno::kENOTTY;
       if (caller.leads_session) {
         Disassociate(true);
       } else {
@@ -202,7 +202,13 @@ Result<uint64_t> Tty::IoctlFlow(uint32_t request, uint64_t argument, bool far) {
       events.flushed_output = true;
     }
   }
-  AfterEvents(events);
+  // Packet mode tells the master what the other end did, not what it did itself.
+  if (far) {
+    if (events.flushed_input) backlog_.Clear();
+    OnOutput();
+  } else {
+    AfterEvents(events);
+  }
   Refresh(false);
   return 0;
 }
@@ -241,8 +247,7 @@ Result<uint64_t> Tty::Ioctl(TtyFile* file, uint32_t request, uint64_t argument,
     case kTcFlsh:
       return IoctlFlow(request, argument, far);
     case kTiocSCtty:
-      if (far) return Errno::kEINVAL;
-      TRY(AcquireSession(argument == 1, file->readable()));
+      TRY(AcquireSession(argument == 1, far || file->readable()));
       return 0;
     case kTcSBrk:
     case kTcSBrkP:
