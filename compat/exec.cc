@@ -5,6 +5,7 @@
 #include "compat/abi/arch.h"
 #include "hal/devices.h"
 #include "vfs/namei.h"
+#include "vfs/notify.h"
 
 namespace zrun::compat {
 
@@ -43,7 +44,9 @@ Result<RefPtr<vfs::FileDescription>> OpenExecutable(const vfs::WalkContext& cont
   if (found.mount && HasAny(found.mount->flags(), vfs::MountFlags::kNoExec)) return Errno::kEACCES;
   TRY(vfs::CheckAccess(context.credentials, found, kMayExecute));
   // Whoever may execute it need not be allowed to read it.
-  return vnode->Open(found, vfs::OpenFlags::kReadOnly);
+  auto file = TRY(vnode->Open(found, vfs::OpenFlags::kReadOnly));
+  vfs::NotifyFile(found, vfs::NotifyEvent::kOpen);
+  return file;
 }
 
 Result<OwnPtr<ExecPlan>> ExecPlan::Prepare(const Source& source, ExecArguments arguments) {

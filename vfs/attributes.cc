@@ -110,7 +110,10 @@ Result<void> ChangeTimes(const Credentials& credentials, const Path& path, TimeC
     change.mtime = mtime.kind == Kind::kNow ? now : mtime.value;
   }
   TRY(vnode.SetAttributes(change));
-  NotifyFile(path, NotifyEvent::kAttrib);
+  // One time alone is taken for what changes it: a read, or a write.
+  NotifyFile(path, mtime.kind == Kind::kOmit   ? NotifyEvent::kAccess
+                   : atime.kind == Kind::kOmit ? NotifyEvent::kModify
+                                               : NotifyEvent::kAttrib);
   return {};
 }
 

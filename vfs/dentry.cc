@@ -2,6 +2,7 @@
 
 #include "vfs/dentry_cache.h"
 #include "vfs/file_system.h"
+#include "vfs/notify.h"
 
 namespace zrun::vfs {
 namespace {
@@ -25,6 +26,7 @@ void Dentry::Release() const {
   const Dentry* dentry = this;
   while (dentry && dentry->DropRef()) {
     if (dentry->kind_ == Kind::kChild) DentryCache::Forget(*dentry);
+    if (dentry->is_unlinked() && dentry->vnode_) NotifyNameGone(*dentry->vnode_);
     const Dentry* parent = dentry->parent_.Leak();
     delete dentry;
     dentry = parent;

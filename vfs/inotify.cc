@@ -285,6 +285,22 @@ void NotifyFileSlow(const Path& path, NotifyEvent event) {
   Tell(*vnode, uint32_t(event), {}, 0, false);
 }
 
+// The file system is asked only about what is watched: it may have to ask others.
+void NotifyGoneSlow(Vnode& vnode) {
+  {
+    MutexLock lock(table_lock);
+    if (!table) return;
+    bool watched = false;
+    for (const Watch& watch : BucketOf(vnode)) watched |= watch.vnode.get() == &vnode;
+    if (!watched) return;
+  }
+  if (vnode.type() != VnodeType::kDirectory) {
+    const auto attributes = vnode.GetAttributes();
+    if (!attributes.ok() || attributes.value().links != 0) return;
+  }
+  Tell(vnode, uint32_t(NotifyEvent::kDeleteSelf), {}, 0, false);
+}
+
 }  // namespace internal
 
 uint32_t NextNotifyCookie() { return next_cookie.fetch_add(1, std::memory_order_relaxed); }

@@ -62,20 +62,17 @@ Result<void> CheckDelete(const Credentials& credentials, const Path& parent, con
 
 Result<void> RemoveName(const WalkContext& context, const Walker& walker, bool directory) {
   const Path& place = walker.place();
-  const RefPtr<Dentry> victim = TRY(LookupName(place, walker.last()));
+  RefPtr<Dentry> victim = TRY(LookupName(place, walker.last()));
   if (!victim) return Errno::kENOENT;
   if (!directory && walker.trailing_slash())
     return IsDirectory(*victim) ? Errno::kEISDIR : Errno::kENOTDIR;
   TRY(CheckDelete(context.credentials, place, *victim, directory));
   TRY(place.dentry->Unlink(walker.last(), *victim, directory));
-  Vnode& vnode = *victim->vnode();
-  if (!directory) NotifyVnode(vnode, NotifyEvent::kAttrib);  // its count of links
+  if (!directory) NotifyVnode(*victim->vnode(), NotifyEvent::kAttrib);  // its count of links
+  victim = nullptr;  // the last to use it: what it names goes before its name
   NotifyVnode(*place.dentry->vnode(),
               directory ? NotifyEvent::kDelete | NotifyEvent::kIsDirectory : NotifyEvent::kDelete,
               walker.last());
-  const auto attributes = vnode.GetAttributes();
-  if (directory || (attributes.ok() && attributes.value().links == 0))
-    NotifyVnode(vnode, NotifyEvent::kDeleteSelf);
   return {};
 }
 
@@ -143,12 +140,8 @@ Result<void> RenameOnce(const Credentials& credentials, const RenameSide& from,
   const NotifyEvent kind = is_directory ? NotifyEvent::kIsDirectory : NotifyEvent{};
   NotifyVnode(*from.parent.dentry->vnode(), NotifyEvent::kMovedFrom | kind, from.name, cookie);
   NotifyVnode(*to.parent.dentry->vnode(), NotifyEvent::kMovedTo | kind, to.name, cookie);
+  if (victim && !(flags & kExchange)) NotifyVnode(*victim->vnode(), NotifyEvent::kAttrib);
   NotifyVnode(*moved->vnode(), NotifyEvent::kMoveSelf);
-  if (victim && !(flags & kExchange)) {
-    const auto attributes = victim->vnode()->GetAttributes();
-    if (attributes.ok() && attributes.value().links == 0)
-      NotifyVnode(*victim->vnode(), NotifyEvent::kDeleteSelf);
-  }
   return {};
 }
 
@@ -261,8 +254,8 @@ Result<void> MakeLink(const WalkContext& from, std::string_view old_path, const 
   if (old.dentry->is_unlinked() && !target.is_linkable() && TRY(target.GetAttributes()).links == 0)
     return Errno::kENOENT;
   TRY(place.dentry->Link(walker.last(), target));
-  NotifyVnode(directory, NotifyEvent::kCreate, walker.last());
   NotifyVnode(target, NotifyEvent::kAttrib);
+  NotifyVnode(directory, NotifyEvent::kCreate, walker.last());
   return {};
 }
 

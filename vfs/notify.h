@@ -29,11 +29,11 @@ namespace internal {
 extern std::atomic<uint32_t> notify_watches;
 void NotifyVnodeSlow(Vnode& vnode, NotifyEvent event, std::string_view name, uint32_t cookie);
 void NotifyFileSlow(const Path& path, NotifyEvent event);
+void NotifyGoneSlow(Vnode& vnode);
 }  // namespace internal
 
 // An event of |vnode| itself; with a |name|: of that entry of the directory |vnode| (kCreate,
-// kDelete, kMovedFrom, kMovedTo). kDeleteSelf when the last link is gone. May be called with any
-// lock up to kVnode held.
+// kDelete, kMovedFrom, kMovedTo). May be called with any lock up to kVnode held.
 inline void NotifyVnode(Vnode& vnode, NotifyEvent event, std::string_view name = {},
                         uint32_t cookie = 0) {
   if (internal::notify_watches.load(std::memory_order_relaxed) != 0) [[unlikely]]
@@ -45,6 +45,12 @@ inline void NotifyVnode(Vnode& vnode, NotifyEvent event, std::string_view name =
 inline void NotifyFile(const Path& path, NotifyEvent event) {
   if (internal::notify_watches.load(std::memory_order_relaxed) != 0) [[unlikely]]
     internal::NotifyFileSlow(path, event);
+}
+// A name of |vnode| that was removed is in use no more: kDeleteSelf if that was the last one. No
+// lock held from kVnode on.
+inline void NotifyNameGone(Vnode& vnode) {
+  if (internal::notify_watches.load(std::memory_order_relaxed) != 0) [[unlikely]]
+    internal::NotifyGoneSlow(vnode);
 }
 // Ties the kMovedFrom and kMovedTo of one rename together.
 uint32_t NextNotifyCookie();

@@ -69,14 +69,14 @@ Result<RefPtr<FileDescription>> OpenFound(const WalkContext& context, const Path
   if (HasAny(flags, OpenFlags::kNoAtime) &&
       !IsOwnerOrCapable(context.credentials, TRY(vnode.GetOwnership())))
     return Errno::kEPERM;
-  if (HasAny(flags, OpenFlags::kTruncate) && !fresh && vnode.type() == VnodeType::kRegular) {
-    TRY(TruncateAsWriter(context.credentials, vnode, 0));
-    NotifyFile(path, NotifyEvent::kModify);
-  }
+  const bool truncates =
+      HasAny(flags, OpenFlags::kTruncate) && !fresh && vnode.type() == VnodeType::kRegular;
+  if (truncates) TRY(TruncateAsWriter(context.credentials, vnode, 0));
   auto file = TRY(vnode.Open(path, flags & ~kCreationFlags));
   if (is_plain && (mask & kMayWrite) && context.credentials.Has(Capability::kFsetid))
     file->AllowKeepingSetId();
   NotifyFile(path, NotifyEvent::kOpen);
+  if (truncates) NotifyFile(path, NotifyEvent::kModify);
   return file;
 }
 

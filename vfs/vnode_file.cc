@@ -34,6 +34,7 @@ VnodeFile::VnodeFile(Path path, OpenFlags flags)
     : FileDescription(std::move(path), flags, Signals::kReadable | Signals::kWritable) {}
 
 VnodeFile::~VnodeFile() {
+  if (opened_) NotifyClosed();
   if (opened_) vnode().Closed(flags());
   if (counts_as_writer_) vnode().RemoveWriter();
 }
@@ -59,11 +60,16 @@ Result<RefPtr<FileDescription>> VnodeFile::Make(const Path& path, OpenFlags flag
 
 void VnodeFile::OnZeroHandles() {
   FileDescription::OnZeroHandles();
+  NotifyClosed();
+}
+
+void VnodeFile::NotifyClosed() {
+  if (std::exchange(told_closed_, true)) return;
   NotifyFile(path(), writable() ? NotifyEvent::kCloseWrite : NotifyEvent::kCloseNoWrite);
 }
 
-void VnodeFile::AfterRead() {
-  NotifyFile(path(), NotifyEvent::kAccess);
+void VnodeFile::AfterRead(bool any) {
+  if (any) NotifyFile(path(), NotifyEvent::kAccess);
   if (HasAny(flags(), OpenFlags::kNoAtime)) return;
   const MountFlags mount = MountFlagsOf(path());
   if (HasAny(mount, MountFlags::kNoAtime | MountFlags::kReadOnly)) return;
@@ -93,14 +99,14 @@ Result<size_t> VnodeFile::Read(DataSink& sink) {
   MutexLock lock(position_lock_);
   const size_t count = TRY(vnode().Read(position_, sink));
   position_ += count;
-  AfterRead();
+  AfterRead(count > 0);
   return count;
 }
 
 Result<size_t> VnodeFile::ReadAt(uint64_t offset, DataSink& sink) {
   if (is_directory()) return Errno::kEISDIR;
   const size_t count = TRY(vnode().Read(offset, sink));
-  AfterRead();
+  AfterRead(count > 0);
   return count;
 }
 
@@ -161,7 +167,7 @@ Result<uint64_t> VnodeFile::Seek(int64_t offset, int whence) {
 
 Result<RefPtr<VmObject>> VnodeFile::Mmap() {
   if (is_directory()) return Errno::kENODEV;
-  AfterRead();
+  AfterRead(false);
   return vnode().Contents();
 }
 
@@ -186,7 +192,7 @@ Result<void> VnodeFile::ReadDirectory(DirentSink& sink) {
       return {};
   }
   TRY(vnode().ReadDirectory(position_ - kFirstCursor, numbered));
-  AfterRead();
+  AfterRead(true);
   return {};
 }
 

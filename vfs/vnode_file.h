@@ -25,6 +25,7 @@ class VnodeFile final : public FileDescription {
   Result<void> Sync(bool data_only) override;
   Result<void> Truncate(uint64_t size) override;
   Result<void> Allocate(uint32_t mode, uint64_t offset, uint64_t size) override;
+  bool can_wait() const override { return false; }
   void AllowKeepingSetId() override { keeps_set_id_.store(true, std::memory_order_relaxed); }
 
  private:
@@ -36,11 +37,14 @@ class VnodeFile final : public FileDescription {
   bool is_directory() const { return vnode().type() == VnodeType::kDirectory; }
   Result<size_t> WriteSomewhere(uint64_t& offset, DataSource& source);
   Result<void> AfterWrite();
-  void AfterRead();
+  void AfterRead(bool any);
   void OnZeroHandles() override;
+  // Once: when the last handle goes, or with the file if it never had one (execve).
+  void NotifyClosed();
 
   bool counts_as_writer_ = false;
   bool opened_ = false;
+  bool told_closed_ = false;
   std::atomic<bool> keeps_set_id_{false};
   Mutex position_lock_{LockRank::kFile};
   uint64_t position_ GUARDED_BY(position_lock_) = 0;
