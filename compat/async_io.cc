@@ -221,4 +221,34 @@ Result<void> SetAsync(const RefPtr<vfs::FileDescription>& file, Fd fd, bool on) 
   return {};
 }
 
+// ---- Who is told
+
+Result<void> SetAsyncOwner(Task& task, vfs::FileDescription& file, int32_t type, int32_t id) {
+  if (id != 0) {
+    MutexLock lock(task.kernel().lock());
+    const PidTable& pids = task.kernel().pids();
+    const bool exists = type == kOwnerTid   ? pids.FindTask(id) != nullptr
+                        : type == kOwnerPid ? pids.FindGroup(id) != nullptr
+                                            : pids.FindProcessGroup(id) != nullptr;
+    if (!exists) return Errno::kESRCH;
+  }
+  const auto credentials = task.credentials();
+  file.owner_uid.store(credentials->uid);
+  file.owner_euid.store(credentials->euid);
+  file.owner_type.store(type);
+  file.owner_id.store(id);
+  return {};
+}
+
+Result<void> SetAsyncOwner(Task& task, vfs::FileDescription& file, int32_t number) {
+  if (number == INT32_MIN) return Errno::kEINVAL;
+  return number < 0 ? SetAsyncOwner(task, file, kOwnerGroup, -number)
+                    : SetAsyncOwner(task, file, kOwnerPid, number);
+}
+
+int32_t GetAsyncOwner(const vfs::FileDescription& file) {
+  const int32_t id = file.owner_id.load();
+  return file.owner_type.load() == kOwnerGroup ? -id : id;
+}
+
 }  // namespace zrun::compat

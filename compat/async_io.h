@@ -10,4 +10,11 @@ enum : int32_t { kOwnerTid = 0, kOwnerPid = 1, kOwnerGroup = 2 };  // F_OWNER_*
 // nothing for take the flag without effect. |fd| is what the signal will say.
 Result<void> SetAsync(const RefPtr<vfs::FileDescription>& file, Fd fd, bool on);
 
+// fcntl(F_SETOWN_EX): who is told, by number; 0 is nobody. ESRCH.
+Result<void> SetAsyncOwner(Task& task, vfs::FileDescription& file, int32_t type, int32_t id);
+// F_SETOWN, FIOSETOWN and SIOCSPGRP: a process, or (negative) a process group. EINVAL, ESRCH.
+Result<void> SetAsyncOwner(Task& task, vfs::FileDescription& file, int32_t number);
+// What F_GETOWN, FIOGETOWN and SIOCGPGRP tell, in the same way.
+int32_t GetAsyncOwner(const vfs::FileDescription& file);
+
 }  // namespace zrun::compat

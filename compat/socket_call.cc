@@ -36,12 +36,11 @@ Result<void> WriteAddress(Task& task, const vfs::SocketAddress& address, UserPtr
 
 Result<SocketCallerOf> SocketCallerOf::Create(Task& task) {
   auto base = TRY(task.WalkFrom(Fd{kAtFdCwd}));
-  const vfs::PeerCredentials credentials{task.group().pid(), base.credentials->euid,
-                                         base.credentials->egid};
-  return SocketCallerOf(std::move(base), credentials, task.fs().umask());
+  return SocketCallerOf(std::move(base), task.group().pid(), task.fs().umask());
 }
 
 hal::Deadline SocketDeadline(hal::Nanoseconds timeout) {
+  if (timeout < 0) return {0};
   return timeout == 0 ? hal::Deadline::Never() : DeadlineAfter(timeout);
 }
 

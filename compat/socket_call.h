@@ -19,13 +19,16 @@ Result<void> WriteAddress(Task& task, const vfs::SocketAddress& address, UserPtr
 class SocketCallerOf {
  public:
   static Result<SocketCallerOf> Create(Task& task);
-  operator vfs::SocketCaller() const { return {base_.context, credentials_, umask_}; }
+  operator vfs::SocketCaller() const { return {base_.context, credentials_, sender_, umask_}; }
 
  private:
-  SocketCallerOf(Task::WalkBase base, vfs::PeerCredentials credentials, uint32_t umask)
-      : base_(std::move(base)), credentials_(credentials), umask_(umask) {}
+  SocketCallerOf(Task::WalkBase base, int32_t pid, uint32_t umask)
+      : base_(std::move(base)),
+        credentials_{pid, base_.credentials->euid, base_.credentials->egid},
+        sender_{pid, base_.credentials->uid, base_.credentials->gid},
+        umask_(umask) {}
   Task::WalkBase base_;
-  vfs::PeerCredentials credentials_;
+  vfs::PeerCredentials credentials_, sender_;
   uint32_t umask_;
 };
 
@@ -36,7 +39,7 @@ Result<size_t> SendAll(Task& task, vfs::Socket& socket, vfs::SendMessage& messag
 Result<size_t> ReceiveSome(Task& task, vfs::Socket& socket, vfs::ReceiveMessage& message,
                            MessageFlags flags);
 
-// SO_RCVTIMEO and SO_SNDTIMEO: 0 is for ever.
+// SO_RCVTIMEO and SO_SNDTIMEO: 0 is for ever, what is negative is over.
 hal::Deadline SocketDeadline(hal::Nanoseconds timeout);
 
 }  // namespace zrun::compat

@@ -117,15 +117,8 @@ Result<Epoll*> AsEpoll(FileDescription& file) {
   return static_cast<Epoll*>(&file);
 }
 
-bool CanWait(FileDescription& file) {
-  if (!file.can_wait()) return false;
-  if (file.kind() != FileDescription::Kind::kVnode) return true;
-  const RefPtr<Vnode> vnode = file.path().vnode();
-  return vnode && vnode->type() != VnodeType::kRegular && vnode->type() != VnodeType::kDirectory;
-}
-
 Result<Epoll*> CheckTarget(FileDescription& file, FileDescription& target) {
-  if (!CanWait(target)) return Errno::kEPERM;
+  if (!target.can_wait()) return Errno::kEPERM;
   if (&file == &target) return Errno::kEINVAL;
   return AsEpoll(file);
 }
@@ -169,19 +162,24 @@ Result<void> EpollRemove(FileDescription& file, int fd, const RefPtr<FileDescrip
   return epoll->port().Remove(*target, uint64_t(fd));
 }
 
-Result<size_t> EpollCollect(FileDescription& file, std::span<EpollEvent> events) {
+Result<size_t> EpollCollect(FileDescription& file, std::span<EpollEvent> events, uint64_t& round) {
   Epoll* const epoll = TRY(AsEpoll(file));
   size_t count = 0;
   PortPacket packets[kAtOnce];
   // One round only: what is ready for good comes up again with the next.
-  const size_t found =
-      epoll->port().Collect(std::span(packets).first(std::min(kAtOnce, events.size())));
-  for (const PortPacket& packet : std::span(packets).first(found)) {
-    const uint32_t happened = PollEventsOf(packet.active) & (packet.tag | kPollErr | kPollHup);
-    if (happened != 0) events[count++] = {happened, packet.cookie};
+  while (count < events.size()) {
+    const auto room = std::span(packets).first(std::min(kAtOnce, events.size() - count));
+    const size_t found = epoll->port().Collect(room, round);
+    for (const PortPacket& packet : room.first(found)) {
+      const uint32_t happened = PollEventsOf(packet.active) & (packet.tag | kPollErr | kPollHup);
+      if (happened != 0) events[count++] = {happened, packet.cookie};
+    }
+    if (found < room.size()) break;
   }
   return count;
 }
+
+EpollSleeper::EpollSleeper(FileDescription& epoll) : sleeper_(static_cast<Epoll&>(epoll).port()) {}
 
 uint32_t PollEventsOf(Signals signals) {
   uint32_t events = 0;

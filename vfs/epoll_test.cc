@@ -31,7 +31,8 @@ struct EpollTest : ::testing::Test {
   // "data:events " for each.
   std::string Collect() {
     EpollEvent events[8];
-    auto count = EpollCollect(*epoll, events);
+    uint64_t round = 0;
+    auto count = EpollCollect(*epoll, events, round);
     EXPECT_TRUE(count.ok());
     std::string text;
     for (size_t i = 0; i < count.value(); i++)
@@ -123,7 +124,8 @@ TEST_F(EpollTest, NestsButNotInCircles) {
   WriteText(*writer, "x");
   EXPECT_TRUE(Has(*outer, Signals::kReadable));
   EpollEvent event;
-  EXPECT_EQ(EpollCollect(*outer, {&event, 1}).value(), 1u);
+  uint64_t round = 0;
+  EXPECT_EQ(EpollCollect(*outer, {&event, 1}, round).value(), 1u);
   EXPECT_EQ(event.data, 1u);
   ReadText(*reader);
   EXPECT_FALSE(Has(*outer, Signals::kReadable));

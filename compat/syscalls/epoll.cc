@@ -9,15 +9,26 @@ namespace {
 constexpr int32_t kMaxEvents = int32_t(INT32_MAX / sizeof(abi::EpollEvent));
 constexpr size_t kAtOnce = 512;  // what is gathered in the kernel at a time
 
-Result<void> WriteEvents(Task& task, UserPtr<abi::EpollEvent> to,
-                         std::span<const vfs::EpollEvent> events) {
-  for (size_t i = 0; i < events.size(); i++) {
-    abi::EpollEvent event{};
-    event.events = events[i].events;
-    event.data = events[i].data;
-    TRY(task.memory().Write(to.at(i), event));
+// Writes what is ready now; returns how many that are.
+Result<size_t> GiveEvents(Task& task, vfs::FileDescription& epoll, UserPtr<abi::EpollEvent> to,
+                          size_t max, Vector<vfs::EpollEvent>& buffer) {
+  size_t done = 0;
+  for (uint64_t round = 0; done < max;) {
+    const auto chunk = std::span(buffer).first(std::min(buffer.size(), max - done));
+    const size_t count = TRY(vfs::EpollCollect(epoll, chunk, round));
+    for (const vfs::EpollEvent& found : chunk.first(count)) {
+      abi::EpollEvent event{};
+      event.events = found.events;
+      event.data = found.data;
+      if (auto written = task.memory().Write(to.at(done), event); !written.ok()) {
+        if (done > 0) return done;
+        return written.error();
+      }
+      done++;
+    }
+    if (count < chunk.size()) break;
   }
-  return {};
+  return done;
 }
 
 Result<RefPtr<vfs::FileDescription>> EpollFile(Task& task, Fd fd) {
@@ -32,18 +43,24 @@ SyscallResult WaitForEvents(Task& task, Fd fd, UserPtr<abi::EpollEvent> to, int3
   const auto epoll = TRY(EpollFile(task, fd));
   Vector<vfs::EpollEvent> events;
   TRY(events.Resize(std::min(size_t(max), kAtOnce)));
+  const auto collect = [&] { return GiveEvents(task, *epoll, to, size_t(max), events); };
   for (;;) {
-    const size_t count = TRY(vfs::EpollCollect(*epoll, events));
-    if (count != 0) {
-      TRY(WriteEvents(task, to, std::span<const vfs::EpollEvent>(events).first(count)));
-      return count;
+    size_t count = TRY(collect());
+    if (count == 0 && deadline.at <= hal::MonotonicNow()) return 0;
+    Errno error{};
+    if (count == 0) {
+      const vfs::EpollSleeper sleeper(*epoll);
+      count = TRY(collect());  // what came when it was not yet known that this thread would sleep
+      if (count == 0) {
+        const auto waited = task.WaitFor(*epoll, Signals::kReadable, deadline);
+        if (!waited.ok()) error = waited.error();
+      }
     }
-    if (deadline.at <= hal::MonotonicNow()) return 0;
-    const auto waited = task.WaitFor(*epoll, Signals::kReadable, deadline);
-    if (waited.ok()) continue;
-    if (waited.error() == Errno::kETIMEDOUT) return 0;
+    if (count != 0) return count;
+    // At the end of the time as well it looks again: others were not told of what this one was.
+    if (error == Errno{} || error == Errno::kETIMEDOUT) continue;
     // epoll_wait never restarts (signal(7)).
-    return waited.error() == Errno::kRestartSys ? Errno::kEINTR : waited.error();
+    return error == Errno::kRestartSys ? Errno::kEINTR : error;
   }
 }
 
@@ -72,13 +89,6 @@ SyscallResult sys_epoll_ctl(Task& task, Fd fd, EpollOperation operation, Fd targ
   }
   const auto epoll = TRY(task.fds().Get(fd));
   const auto file = TRY(task.fds().Get(target));
-  if (file->kind() == vfs::FileDescription::Kind::kVnode) {
-    const auto vnode = file->path().vnode();
-    if (vnode &&
-        (vnode->type() == vfs::VnodeType::kRegular || vnode->type() == vfs::VnodeType::kDirectory))
-      return Errno::kEPERM;
-  }
-  if (epoll == file || epoll->kind() != vfs::FileDescription::Kind::kEpoll) return Errno::kEINVAL;
   switch (operation) {
     case EpollOperation::kAdd:
       TRY(vfs::EpollAdd(*epoll, target.value, file, given));

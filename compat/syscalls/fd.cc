@@ -30,27 +30,6 @@ SyscallResult Replace(Task& task, Fd from, Fd to, bool close_on_exec) {
 
 // ---- Who is told by SIGIO.
 
-Result<void> CheckOwnerExists(Task& task, int32_t type, int32_t id) {
-  if (id == 0) return {};
-  MutexLock lock(task.kernel().lock());
-  const PidTable& pids = task.kernel().pids();
-  const bool exists = type == kOwnerTid   ? pids.FindTask(id) != nullptr
-                      : type == kOwnerPid ? pids.FindGroup(id) != nullptr
-                                          : pids.FindProcessGroup(id) != nullptr;
-  if (!exists) return Errno::kESRCH;
-  return {};
-}
-
-SyscallResult SetOwner(Task& task, vfs::FileDescription& file, int32_t type, int32_t id) {
-  TRY(CheckOwnerExists(task, type, id));
-  const auto credentials = task.credentials();
-  file.owner_uid.store(credentials->uid);
-  file.owner_euid.store(credentials->euid);
-  file.owner_type.store(type);
-  file.owner_id.store(id);
-  return 0;
-}
-
 SyscallResult GetOwnerEx(Task& task, vfs::FileDescription& file, uint64_t argument) {
   const abi::FOwnerEx owner{file.owner_type.load(), file.owner_id.load()};
   TRY(task.memory().Write(UserPtr<abi::FOwnerEx>(argument), owner));
@@ -60,13 +39,8 @@ SyscallResult GetOwnerEx(Task& task, vfs::FileDescription& file, uint64_t argume
 SyscallResult SetOwnerEx(Task& task, vfs::FileDescription& file, uint64_t argument) {
   const auto owner = TRY(task.memory().Read(UserPtr<const abi::FOwnerEx>(argument)));
   if (owner.type < kOwnerTid || owner.type > kOwnerGroup) return Errno::kEINVAL;
-  return SetOwner(task, file, owner.type, owner.pid);
-}
-
-SyscallResult SetOwnerClassic(Task& task, vfs::FileDescription& file, int32_t argument) {
-  if (argument == INT32_MIN) return Errno::kEINVAL;
-  return argument < 0 ? SetOwner(task, file, kOwnerGroup, -argument)
-                      : SetOwner(task, file, kOwnerPid, argument);
+  TRY(SetAsyncOwner(task, file, owner.type, owner.pid));
+  return 0;
 }
 
 SyscallResult SetStatusFlags(Task& task, Fd fd, const RefPtr<vfs::FileDescription>& description,
@@ -142,11 +116,10 @@ SyscallResult FileCommand(Task& task, Fd fd, const RefPtr<vfs::FileDescription>&
     case kOfdSetLockWait:
       return LockCommand(task, fd, file, command, argument);
     case kSetOwner:
-      return SetOwnerClassic(task, *file, int32_t(argument));
-    case kGetOwner: {
-      const int32_t id = file->owner_id.load();
-      return uint64_t(int64_t(file->owner_type.load() == kOwnerGroup ? -id : id));
-    }
+      TRY(SetAsyncOwner(task, *file, int32_t(argument)));
+      return 0;
+    case kGetOwner:
+      return uint64_t(int64_t(GetAsyncOwner(*file)));
     case kSetOwnerEx:
       return SetOwnerEx(task, *file, argument);
     case kGetOwnerEx:

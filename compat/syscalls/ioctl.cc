@@ -11,7 +11,14 @@ namespace {
 
 using vfs::FileDescription;
 
-constexpr uint32_t kGetPtyPeer = 0x5441;      // TIOCGPTPEER
+constexpr uint32_t kGetPtyPeer = 0x5441;  // TIOCGPTPEER
+// Sockets: FIOSETOWN, SIOCSPGRP, FIOGETOWN, SIOCGPGRP.
+enum : uint32_t {
+  kSetOwner = 0x8901,
+  kSetProcessGroup = 0x8902,
+  kGetOwner = 0x8903,
+  kGetProcessGroup = 0x8904
+};
 constexpr uint32_t kClone = 0x40049409;       // FICLONE
 constexpr uint32_t kCloneRange = 0x4020940d;  // FICLONERANGE
 
@@ -50,6 +57,23 @@ Result<uint64_t> RegularFileRequest(Task& task, FileDescription& file, IoctlRequ
   }
 }
 
+Result<uint64_t> SocketRequest(Task& task, FileDescription& file, IoctlRequest request,
+                               uint64_t argument) {
+  UserMemory memory = task.memory();
+  switch (uint32_t(request)) {
+    case kSetOwner:
+    case kSetProcessGroup:
+      TRY(SetAsyncOwner(task, file, TRY(memory.Read(UserPtr<const int32_t>(argument)))));
+      return 0;
+    case kGetOwner:
+    case kGetProcessGroup:
+      TRY(memory.Write(UserPtr<int32_t>(argument), GetAsyncOwner(file)));
+      return 0;
+    default:
+      return file.Ioctl(uint32_t(request), argument, memory);
+  }
+}
+
 }  // namespace
 
 SyscallResult sys_ioctl(Task& task, Fd fd, IoctlRequest request, uint64_t argument) {
@@ -85,6 +109,8 @@ SyscallResult sys_ioctl(Task& task, Fd fd, IoctlRequest request, uint64_t argume
     const auto peer = TRY(vfs::OpenPtyPeer(*file, flags & ~OpenFlags::kCloseOnExec));
     return reserved.Publish(peer, HasAny(flags, OpenFlags::kCloseOnExec));
   }
+  if (file->kind() == FileDescription::Kind::kSocket)
+    return SocketRequest(task, *file, request, argument);
   if (IsRegular(*file)) return RegularFileRequest(task, *file, request, argument);
   UserMemory memory = task.memory();
   return RetryUntilReady(task, *file, file->write_signals(), file->is_nonblocking(),

@@ -23,6 +23,12 @@ Result<void> CheckCredentials(Task& task, const abi::Ucred& ucred) {
   if (!uid_ok && !own->Has(vfs::Capability::kSetUid)) return Errno::kEPERM;
   const bool gid_ok = ucred.gid == own->gid || ucred.gid == own->egid || ucred.gid == own->sgid;
   if (!gid_ok && !own->Has(vfs::Capability::kSetGid)) return Errno::kEPERM;
+  // Also of a thread, a group or a session.
+  MutexLock lock(task.kernel().lock());
+  const PidTable& pids = task.kernel().pids();
+  const bool exists = pids.FindTask(ucred.pid) || pids.FindGroup(ucred.pid) ||
+                      pids.FindProcessGroup(ucred.pid) || pids.FindSession(ucred.pid);
+  if (!exists) return Errno::kESRCH;
   return {};
 }
 

@@ -187,15 +187,15 @@ bool Port::Queue(Entry& entry) {
     if (!entry.is_ready()) ready_.PushBack(entry);
     woken = WakeOne();
   }
+  const bool sleeps = sleepers_.load() != 0;
   NotifyObservers(Signals::kReadable, true);
-  return woken;
+  return woken || sleeps;
 }
 
 // Looks at each entry that was queued once. No lock is held while an object is asked for its
 // signals.
-size_t Port::Harvest(std::span<PortPacket> packets) {
+size_t Port::Harvest(std::span<PortPacket> packets, uint64_t& harvest) {
   size_t count = 0;
-  uint64_t harvest = 0;
   while (count < packets.size()) {
     RefPtr<Entry> entry;
     Signals wanted;
@@ -234,7 +234,8 @@ Result<size_t> Port::Wait(std::span<PortPacket> packets, hal::Deadline deadline,
   auto outcome = hal::ParkOutcome::kUnparked;
   for (;;) {
     DropClosed();
-    if (const size_t count = Harvest(packets); count > 0) return count;
+    uint64_t harvest = 0;
+    if (const size_t count = Harvest(packets, harvest); count > 0) return count;
     if (outcome == hal::ParkOutcome::kTimedOut) return Errno::kETIMEDOUT;
     if (outcome == hal::ParkOutcome::kKicked) return Errno::kEINTR;
     {
@@ -248,9 +249,9 @@ Result<size_t> Port::Wait(std::span<PortPacket> packets, hal::Deadline deadline,
   }
 }
 
-size_t Port::Collect(std::span<PortPacket> packets) {
-  DropClosed();
-  return Harvest(packets);
+size_t Port::Collect(std::span<PortPacket> packets, uint64_t& round) {
+  if (round == 0) DropClosed();
+  return Harvest(packets, round);
 }
 
 Signals Port::signals() const {

@@ -55,8 +55,22 @@ class Port final : public KernelObject {
   Result<size_t> Wait(std::span<PortPacket> packets, hal::Deadline deadline,
                       hal::Interruptible interruptible = hal::Interruptible::kYes) EXCLUDES(lock_);
 
-  // The same without sleeping: 0 if there is nothing to tell.
-  size_t Collect(std::span<PortPacket> packets) EXCLUDES(lock_);
+  // The same without sleeping: 0 if there is nothing to tell. |round| joins several calls to one
+  // look at each entry: zero for the first, untouched for those that go on.
+  size_t Collect(std::span<PortPacket> packets, uint64_t& round) EXCLUDES(lock_);
+
+  // Around a sleep of someone who observes the port instead of calling Wait(): then it answers for
+  // the other ports that observe an object kExclusive.
+  class Sleeper {
+   public:
+    explicit Sleeper(Port& port) : port_(port) { port_.sleepers_.fetch_add(1); }
+    ~Sleeper() { port_.sleepers_.fetch_sub(1); }
+    Sleeper(const Sleeper&) = delete;
+    Sleeper& operator=(const Sleeper&) = delete;
+
+   private:
+    Port& port_;
+  };
 
   // Reads signals of the entries that may be ready: call it with no lock held that those need.
   Signals signals() const override;
@@ -93,14 +107,14 @@ class Port final : public KernelObject {
 
   Port();
   void OnZeroHandles() override { RemoveAll(); }
-  // Whether a thread was waiting for it.
+  // Whether someone sleeps for it.
   bool Queue(Entry& entry) EXCLUDES(ready_lock_);
   void Observe(Entry& entry, Signals wanted);
   bool WakeOne() REQUIRES(ready_lock_);
   RefPtr<Entry> TakeEntry(Entry& entry) REQUIRES(lock_);
   Result<RefPtr<Entry>> Find(const KernelObject& object, uint64_t key) EXCLUDES(lock_);
   void DropClosed() EXCLUDES(lock_);
-  size_t Harvest(std::span<PortPacket> packets) EXCLUDES(ready_lock_);
+  size_t Harvest(std::span<PortPacket> packets, uint64_t& harvest) EXCLUDES(ready_lock_);
   bool HasActive();
 
   mutable Mutex lock_{LockRank::kPort};  // which entries there are
@@ -110,6 +124,7 @@ class Port final : public KernelObject {
   IntrusiveList<Entry, ReadyTag> ready_ GUARDED_BY(ready_lock_);
   IntrusiveList<Entry, ReadyTag> closed_ GUARDED_BY(ready_lock_);  // to be dropped
   IntrusiveList<Waiter, Waiter> waiters_ GUARDED_BY(ready_lock_);
+  std::atomic<uint32_t> sleepers_{0};
   uint64_t harvests_ GUARDED_BY(ready_lock_) = 0;
 };
 

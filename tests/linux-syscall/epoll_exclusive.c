@@ -1,4 +1,4 @@
-// epoll: EPOLLEXCLUSIVE wakes at least one, its restrictions; epoll_pwait's mask and epoll_pwait2's
+// epoll: EPOLLEXCLUSIVE wakes one, its restrictions; epoll_pwait's mask and epoll_pwait2's
 // timeout.
 #include <sys/epoll.h>
 
@@ -12,6 +12,34 @@ static volatile sig_atomic_t signals;
 static void OnSignal(int number) {
   (void)number;
   signals++;
+}
+
+// Of several that sleep, one is told of one event, though the cause stays.
+static void WakesOne(void) {
+  enum { kWaiters = 4 };
+  int ends[2], told[2];
+  CHECK_OK(pipe(ends));
+  CHECK_OK(pipe(told));
+  pid_t pids[kWaiters];
+  for (int i = 0; i < kWaiters; i++) {
+    pids[i] = Fork();
+    if (pids[i] != 0) continue;
+    int ep = (int)CHECK_OK(epoll_create1(0));
+    struct epoll_event event = {.events = EPOLLIN | EPOLLEXCLUSIVE};
+    CHECK_OK(epoll_ctl(ep, EPOLL_CTL_ADD, ends[0], &event));
+    CHECK_EQ(epoll_wait(ep, &event, 1, -1), 1);
+    CHECK_EQ(write(told[1], "x", 1), 1);
+    pause();
+  }
+  for (int i = 0; i < kWaiters; i++) AWAIT_STATE(pids[i], 'S');
+  CHECK_EQ(write(ends[1], "x", 1), 1);
+  char c;
+  CHECK_EQ(read(told[0], &c, 1), 1);
+  Nap(20);
+  CHECK_OK(fcntl(told[0], F_SETFL, O_NONBLOCK));
+  CHECK_ERR(read(told[0], &c, 1), EAGAIN);
+  for (int i = 0; i < kWaiters; i++) CHECK_OK(kill(pids[i], SIGKILL));
+  for (int i = 0; i < kWaiters; i++) WAIT_SIGNAL(pids[i], SIGKILL);
 }
 
 int main(void) {
@@ -40,6 +68,8 @@ int main(void) {
     CHECK_EQ(read(told[0], &c, 1), 1);
   }
   for (int i = 0; i < 3; i++) WAIT_EXIT(pids[i], 0);
+
+  WakesOne();
 
   int ep = (int)CHECK_OK(epoll_create1(0)), other = (int)CHECK_OK(epoll_create1(0));
   struct epoll_event event = {.events = EPOLLIN | EPOLLEXCLUSIVE};

@@ -43,6 +43,25 @@ int main(void) {
   Nap(5);
   CHECK_EQ(count, 1);
 
+  // Sockets have ioctls for it, too.
+  int owner = getpid();
+  CHECK_OK(socketpair(AF_UNIX, SOCK_STREAM, 0, s));
+  CHECK_OK(ioctl(s[0], FIOSETOWN, &owner));
+  CHECK_EQ(fcntl(s[0], F_GETOWN), getpid());
+  owner = -getpgrp();
+  CHECK_OK(ioctl(s[0], SIOCSPGRP, &owner));
+  CHECK_EQ(ioctl(s[0], FIOGETOWN, &owner), 0);
+  CHECK_EQ(owner, -getpgrp());
+  owner = 0;
+  CHECK_OK(ioctl(s[0], SIOCGPGRP, &owner));
+  CHECK_EQ(owner, -getpgrp());
+  owner = INT_MAX;
+  CHECK_ERR(ioctl(s[0], FIOSETOWN, &owner), ESRCH);
+  CHECK_ERR(ioctl(s[0], FIOSETOWN, NULL), EFAULT);
+  CHECK_ERR(ioctl(ends[0], FIOSETOWN, &owner), ENOTTY);
+  close(s[0]);
+  close(s[1]);
+
   // Another signal tells which descriptor, and what happened.
   int on = 1;
   CHECK_OK(socketpair(AF_UNIX, SOCK_STREAM, 0, s));

@@ -55,6 +55,25 @@ int main(void) {
   timeout.tv_usec = 1000000;
   CHECK_ERR(setsockopt(s[1], SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout), EDOM);
 
+  // A negative time is none at all: nothing waits.
+  timeout = (struct timeval){-1, 0};
+  CHECK_OK(setsockopt(s[1], SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout));
+  CHECK_OK(getsockopt(s[1], SOL_SOCKET, SO_RCVTIMEO, &got, &length));
+  CHECK_EQ(got.tv_sec, 0);
+  CHECK_EQ(got.tv_usec, 0);
+  while (read(s[1], data, sizeof data) > 0) continue;
+  CHECK_EQ(errno, EAGAIN);
+  CHECK_ERR(recv(s[1], data, 1, 0), EAGAIN);
+  CHECK_OK(setsockopt(s[1], SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout));
+  CHECK(write(s[1], data, sizeof data) > 0);
+  CHECK_ERR(write(s[1], data, sizeof data), EAGAIN);
+  static const int kFlags[] = {SO_BROADCAST, SO_KEEPALIVE, SO_NO_CHECK, SO_OOBINLINE, SO_RXQ_OVFL};
+  for (size_t i = 0; i < sizeof kFlags / sizeof *kFlags; i++) {
+    value = 7;
+    CHECK_OK(setsockopt(s[0], SOL_SOCKET, kFlags[i], &value, sizeof value));
+    CHECK_EQ(Get(s[0], kFlags[i]), 1);
+  }
+
   struct linger linger = {1, 3};
   CHECK_OK(setsockopt(s[0], SOL_SOCKET, SO_LINGER, &linger, sizeof linger));
   length = sizeof linger;

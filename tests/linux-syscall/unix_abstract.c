@@ -45,6 +45,14 @@ int main(void) {
   server = (int)CHECK_OK(socket(AF_UNIX, SOCK_STREAM, 0));
   CHECK_OK(bind(server, (struct sockaddr*)&name, size));  // free again
 
+  // Each type has names of its own.
+  int other = (int)CHECK_OK(socket(AF_UNIX, SOCK_DGRAM, 0));
+  CHECK_ERR(connect(other, (struct sockaddr*)&name, size), ECONNREFUSED);
+  CHECK_OK(bind(other, (struct sockaddr*)&name, size));
+  CHECK_OK(connect(other, (struct sockaddr*)&name, size));
+  int packets = (int)CHECK_OK(socket(AF_UNIX, SOCK_SEQPACKET, 0));
+  CHECK_ERR(connect(packets, (struct sockaddr*)&name, size), ECONNREFUSED);
+
   // Only the family: the kernel chooses a name of five hexadecimal digits.
   int automatic = (int)CHECK_OK(socket(AF_UNIX, SOCK_DGRAM, 0));
   CHECK_OK(bind(automatic, (struct sockaddr*)&name, sizeof(sa_family_t)));
@@ -63,5 +71,16 @@ int main(void) {
   CHECK_EQ(length, sizeof(sa_family_t) + 5);
   CHECK_STR(got.sun_path, "path");
   CHECK_OK(access("path", F_OK));
+  CHECK_ERR(connect(client, (struct sockaddr*)&path, sizeof path), EPROTOTYPE);
+
+  // The file has the socket's own mode, less the umask.
+  umask(022);
+  struct sockaddr_un narrow = {.sun_family = AF_UNIX, .sun_path = "narrow"};
+  int secret = (int)CHECK_OK(socket(AF_UNIX, SOCK_DGRAM, 0));
+  CHECK_OK(fchmod(secret, 0620));
+  CHECK_OK(bind(secret, (struct sockaddr*)&narrow, sizeof narrow));
+  struct stat status;
+  CHECK_OK(stat("narrow", &status));
+  CHECK_EQ(status.st_mode, S_IFSOCK | 0600);
   return 0;
 }

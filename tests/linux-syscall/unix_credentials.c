@@ -35,6 +35,33 @@ static ssize_t SendAs(int sock, struct ucred as) {
   return sendmsg(sock, &message, 0);
 }
 
+// What was sent before either end asked for credentials has none, and is not read together with
+// what has.
+static void AskLate(void) {
+  int s[2], on = 1;
+  CHECK_OK(socketpair(AF_UNIX, SOCK_STREAM, 0, s));
+  CHECK_EQ(write(s[0], "ab", 2), 2);
+  CHECK_OK(setsockopt(s[1], SOL_SOCKET, SO_PASSCRED, &on, sizeof on));
+  CHECK_EQ(send(s[0], "cd", 2, 0), 2);
+  struct ucred self = {getpid(), getuid(), getgid()}, got;
+  CHECK_EQ(SendAs(s[0], self), 1);
+  char data[8];
+  struct iovec part = {data, sizeof data};
+  for (int i = 0; i < 2; i++) {
+    struct msghdr message = {.msg_iov = &part,
+                             .msg_iovlen = 1,
+                             .msg_control = control,
+                             .msg_controllen = sizeof control};
+    CHECK_EQ(recvmsg(s[1], &message, 0), i == 0 ? 2 : 3);
+    struct cmsghdr* header = CMSG_FIRSTHDR(&message);
+    CHECK(header && header->cmsg_type == SCM_CREDENTIALS);
+    memcpy(&got, CMSG_DATA(header), sizeof got);
+    CHECK_EQ(got.pid, i == 0 ? 0 : getpid());
+    CHECK_EQ(got.uid, i == 0 ? 65534 : getuid());
+    CHECK_EQ(got.gid, i == 0 ? 65534 : getgid());
+  }
+}
+
 int main(void) {
   int s[2], on = 1;
   struct ucred got;
@@ -74,6 +101,15 @@ int main(void) {
     CHECK_EQ(got.uid, 1);
     CHECK_EQ(got.gid, 2);
   }
+
+  if (IsRoot()) {
+    // Nobody has that number any more, or any.
+    struct ucred gone = {pid, 0, 0}, none = {INT_MAX, 0, 0}, zero = {0, 0, 0};
+    CHECK_ERR(SendAs(s[0], gone), ESRCH);
+    CHECK_ERR(SendAs(s[0], none), ESRCH);
+    CHECK_ERR(SendAs(s[0], zero), ESRCH);
+  }
+  AskLate();
 
   // The peer at the time of connecting.
   TempDir();

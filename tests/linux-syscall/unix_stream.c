@@ -13,6 +13,40 @@ static struct sockaddr_un Address(const char* path) {
 
 static int Socket(void) { return (int)CHECK_OK(socket(AF_UNIX, SOCK_STREAM, 0)); }
 
+// Without room for data there is still something to wait for, the end to be seen, and descriptors
+// to take.
+static void ReceiveNothing(void) {
+  int s[2];
+  char c;
+  CHECK_OK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, s));
+  CHECK_ERR(recv(s[1], &c, 0, 0), EAGAIN);
+  CHECK_EQ(read(s[1], &c, 0), 0);
+  char control[CMSG_SPACE(sizeof(int))] __attribute__((aligned(8))) = {0};
+  struct iovec part = {"x", 1};
+  struct msghdr message = {
+      .msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+  struct cmsghdr* header = CMSG_FIRSTHDR(&message);
+  *header = (struct cmsghdr){
+      .cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
+  memcpy(CMSG_DATA(header), &s[0], sizeof(int));
+  CHECK_EQ(sendmsg(s[0], &message, 0), 1);
+  CHECK_EQ(recv(s[1], &c, 0, MSG_PEEK), 0);
+  message.msg_iovlen = 0;
+  memset(control, 0, sizeof control);
+  CHECK_EQ(recvmsg(s[1], &message, 0), 0);
+  CHECK_EQ(header->cmsg_type, SCM_RIGHTS);
+  int copy;
+  memcpy(&copy, CMSG_DATA(header), sizeof copy);
+  CHECK_OK(close(copy));
+  message.msg_controllen = sizeof control;
+  CHECK_EQ(recvmsg(s[1], &message, 0), 0);
+  CHECK_EQ(message.msg_controllen, 0);
+  CHECK_EQ(recv(s[1], &c, 1, 0), 1);
+  CHECK_EQ(c, 'x');
+  close(s[0]);
+  CHECK_EQ(recv(s[1], &c, 0, 0), 0);
+}
+
 int main(void) {
   umask(022);
   TempDir();
@@ -54,6 +88,8 @@ int main(void) {
   CHECK_EQ(read(client, text, 16), 5);
   CHECK_ERR(accept4(server, NULL, NULL, 0x40), EINVAL);
   CHECK_ERR(accept(client, NULL, NULL), EINVAL);
+
+  ReceiveNothing();
 
   // A full queue: non-blocking connects are put off.
   CHECK_OK(fcntl(server, F_SETFL, O_NONBLOCK));

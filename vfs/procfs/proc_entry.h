@@ -22,6 +22,8 @@ struct ProcEntry {
   Result<Path> (*follow)(const ProcRequest& request) = nullptr;
   // Only for those who may trace the process.
   bool restricted = false;
+  // poll(2) may wait for a change. Files of no process always may.
+  bool waits = false;
 };
 using ProcTable = std::span<const ProcEntry>;
 
@@ -34,6 +36,7 @@ extern const ProcTable kProcessEntries;  // of /proc/PID and /proc/PID/task/TID,
 Result<void> ShowMaps(const ProcRequest& request, TextSink& out);
 Result<void> ShowSmaps(const ProcRequest& request, TextSink& out);
 Result<void> ShowSmapsRollup(const ProcRequest& request, TextSink& out);
+Result<void> ShowUnixSockets(const ProcRequest& request, TextSink& out);
 Result<void> ShowMounts(const ProcRequest& request, TextSink& out);
 Result<void> ShowMountInfo(const ProcRequest& request, TextSink& out);
 Result<void> ShowMountStats(const ProcRequest& request, TextSink& out);

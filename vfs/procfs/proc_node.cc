@@ -19,6 +19,7 @@ class ProcDirectoryFile final : public FileDescription {
   ProcDirectoryFile(Path path, OpenFlags flags)
       : FileDescription(std::move(path), flags, Signals::kReadable | Signals::kWritable) {}
   Kind kind() const override { return Kind::kVnode; }
+  bool can_wait() const override { return false; }
   Result<size_t> Read(DataSink&) override { return Errno::kEISDIR; }
   Result<size_t> ReadAt(uint64_t, DataSink&) override { return Errno::kEISDIR; }
   Result<size_t> Write(DataSource&) override { return Errno::kEBADF; }

@@ -59,6 +59,11 @@ class TextFile final : public FileDescription {
 
   Result<size_t> Write(DataSource& source) override { return Store(source); }
   Result<size_t> WriteAt(uint64_t, DataSource& source) override { return Store(source); }
+  bool can_wait() const override {
+    if (!contents_.entry) return false;
+    return request_.id.number() == 0 || contents_.entry->waits ||
+           contents_.entry->path.starts_with("net/");
+  }
 
   Result<uint64_t> Seek(int64_t offset, int whence) override EXCLUDES(lock_) {
     MutexLock lock(lock_);
@@ -114,6 +119,7 @@ class MemoryFile final : public FileDescription {
       : FileDescription(std::move(path), flags, Signals::kReadable | Signals::kWritable),
         source_(source),
         region_(std::move(region)) {}
+  bool can_wait() const override { return false; }
   Result<size_t> Read(DataSink& sink) override {
     const size_t count = TRY(ReadAt(position_.load(), sink));
     position_.fetch_add(count);

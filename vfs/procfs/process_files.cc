@@ -298,8 +298,8 @@ constexpr ProcEntry kEntries[] = {
     {.path = "limits", .show = ShowLimits},
     {.path = "loginuid", .mode = kFile | 0644, .constant = "4294967295"},
     {.path = "maps", .show = ShowMaps, .restricted = true},
-    {.path = "mountinfo", .show = ShowMountInfo},
-    {.path = "mounts", .show = ShowMounts},
+    {.path = "mountinfo", .show = ShowMountInfo, .waits = true},
+    {.path = "mounts", .show = ShowMounts, .waits = true},
     {.path = "mountstats", .mode = kFile | 0400, .show = ShowMountStats, .restricted = true},
     {.path = "net/arp",
      .constant = "IP address       HW type     Flags       HW address            Mask     Device"},
@@ -330,7 +330,7 @@ constexpr ProcEntry kEntries[] = {
      .constant = "  sl  local_address                         remote_address                     "
                  "   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer "
                  "drops"},
-    {.path = "net/unix", .constant = "Num       RefCount Protocol Flags    Type St Inode Path"},
+    {.path = "net/unix", .show = ShowUnixSockets},
     // There is one namespace of each kind; the numbers are those of Linux's initial ones.
     {.path = "ns/cgroup", .mode = kLink, .constant = "cgroup:[4026531835]"},
     {.path = "ns/ipc", .mode = kLink, .constant = "ipc:[4026531839]"},

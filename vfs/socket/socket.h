@@ -42,7 +42,8 @@ struct PeerCredentials {
 // Who makes a call, for names in the file system and for credentials.
 struct SocketCaller {
   const WalkContext& walk;
-  PeerCredentials credentials;  // pid, euid, egid
+  PeerCredentials credentials;  // pid, euid, egid: SO_PEERCRED
+  PeerCredentials sender;       // pid, uid, gid: of messages
   uint32_t umask = 0;
 };
 
@@ -97,8 +98,8 @@ class Socket : public FileDescription {
   virtual Result<size_t> GetOption(int level, int name, std::span<std::byte> value) = 0;
   virtual Result<void> SetOption(int level, int name, std::span<const std::byte> value,
                                  const SocketCaller& caller) = 0;
-  // SO_RCVTIMEO and SO_SNDTIMEO: 0 means for ever. After it, the call gives kEAGAIN (connect:
-  // kEINPROGRESS).
+  // SO_RCVTIMEO and SO_SNDTIMEO: 0 means for ever, a negative one that nothing waits. After it, the
+  // call gives kEAGAIN (connect: kEINPROGRESS).
   virtual hal::Nanoseconds receive_timeout() const = 0;
   virtual hal::Nanoseconds send_timeout() const = 0;
   hal::Deadline read_deadline(hal::Nanoseconds started) final {
@@ -115,6 +116,7 @@ class Socket : public FileDescription {
  private:
   static hal::Deadline DeadlineAfter(hal::Nanoseconds started, hal::Nanoseconds timeout) {
     if (timeout == 0) return hal::Deadline::Never();
+    if (timeout < 0) return {0};
     return {timeout < INT64_MAX - started ? started + timeout : INT64_MAX};
   }
 };

@@ -80,7 +80,9 @@ bool AbstractNames::Add(const UnixName& name, AbstractNameNode& node) {
   }
   auto& bucket = table->buckets[BucketOf(name.abstract())];
   for (const AbstractNameNode& other : bucket)
-    if (other.name_->abstract() == name.abstract()) return false;
+    if (other.name_->abstract() == name.abstract() &&
+        other.socket_.socket_type() == node.socket_.socket_type())
+      return false;
   node.name_ = &name;
   bucket.PushBack(node);
   return true;
@@ -91,11 +93,11 @@ void AbstractNames::Remove(AbstractNameNode& node) {
   node.Unlink();
 }
 
-RefPtr<UnixSocket> AbstractNames::Find(const UnixName& name) {
+RefPtr<UnixSocket> AbstractNames::Find(const UnixName& name, SocketType type) {
   MutexLock lock(table_lock);
   if (!table) return nullptr;
   for (const AbstractNameNode& node : table->buckets[BucketOf(name.abstract())]) {
-    if (node.name_->abstract() != name.abstract()) continue;
+    if (node.name_->abstract() != name.abstract() || node.socket_.socket_type() != type) continue;
     return node.socket_.TryAddRef() ? RefPtr<UnixSocket>::Adopt(&node.socket_) : nullptr;
   }
   return nullptr;

@@ -45,7 +45,8 @@ class AbstractNames {
   // False: the name is taken.
   static bool Add(const UnixName& name, AbstractNameNode& node);
   static void Remove(AbstractNameNode& node);
-  static RefPtr<UnixSocket> Find(const UnixName& name);
+  // The socket of |type|: each has names of its own.
+  static RefPtr<UnixSocket> Find(const UnixName& name, SocketType type);
 };
 
 }  // namespace zrun::vfs

@@ -18,8 +18,10 @@ enum : int {
   kSoRcvBuf = 8,
   kSoKeepAlive = 9,
   kSoOobInline = 10,
+  kSoNoCheck = 11,
   kSoPriority = 12,
   kSoLinger = 13,
+  kSoBsdCompat = 14,
   kSoReusePort = 15,
   kSoPassCred = 16,
   kSoPeerCred = 17,
@@ -34,9 +36,18 @@ enum : int {
   kSoRcvBufForce = 33,
   kSoProtocol = 38,
   kSoDomain = 39,
+  kSoRxqOvfl = 40,
+  kSoWifiStatus = 41,
+  kSoNoFcs = 43,
+  kSoSelectErrQueue = 45,
   kSoRcvTimeoNew = 66,
   kSoSndTimeoNew = 67,
 };
+constexpr int kRemembered[] = {kSoDebug,      kSoReuseAddr, kSoDontRoute,     kSoBroadcast,
+                               kSoKeepAlive,  kSoOobInline, kSoNoCheck,       kSoPriority,
+                               kSoReusePort,  kSoRcvLowAt,  kSoTimestamp,     kSoRxqOvfl,
+                               kSoWifiStatus, kSoNoFcs,     kSoSelectErrQueue};
+constexpr hal::Nanoseconds kDoNotWait = -1;
 constexpr uint32_t kMinSendBuffer = 4608, kMinReceiveBuffer = 2304, kMaxBuffer = 212992;
 constexpr uint32_t kFionRead = 0x541b, kTiocOutQ = 0x5411;
 
@@ -59,12 +70,13 @@ Result<T> Take(std::span<const std::byte> in) {
 }
 
 TimeVal ToTimeVal(hal::Nanoseconds time) {
+  if (time < 0) return {0, 0};
   return {time / hal::kSecond, time % hal::kSecond / 1000};
 }
 Result<hal::Nanoseconds> FromTimeVal(std::span<const std::byte> in) {
   const TimeVal value = TRY(Take<TimeVal>(in));
   if (value.microseconds < 0 || value.microseconds >= 1'000'000) return Errno::kEDOM;
-  if (value.seconds < 0) return 0;
+  if (value.seconds < 0) return kDoNotWait;
   if (value.seconds > INT64_MAX / hal::kSecond / 4) return 0;  // for ever
   return value.seconds * hal::kSecond + value.microseconds * 1000;
 }
@@ -80,30 +92,9 @@ uint32_t BufferSize(int32_t wanted, uint32_t smallest, bool force) {
 }  // namespace
 
 int32_t* UnixSocket::FindRemembered(int name) {
-  switch (name) {
-    case kSoDebug:
-      return &remembered_.debug;
-    case kSoReuseAddr:
-      return &remembered_.reuse_address;
-    case kSoDontRoute:
-      return &remembered_.dont_route;
-    case kSoBroadcast:
-      return &remembered_.broadcast;
-    case kSoKeepAlive:
-      return &remembered_.keep_alive;
-    case kSoOobInline:
-      return &remembered_.oob_inline;
-    case kSoPriority:
-      return &remembered_.priority;
-    case kSoReusePort:
-      return &remembered_.reuse_port;
-    case kSoRcvLowAt:
-      return &remembered_.receive_low;
-    case kSoTimestamp:
-      return &remembered_.timestamp;
-    default:
-      return nullptr;
-  }
+  for (const int option : kRemembered)
+    if (name == option) return &remembered_[size_t(option)];
+  return nullptr;
 }
 
 Result<size_t> UnixSocket::GetOption(int level, int name, std::span<std::byte> value) {
@@ -115,7 +106,8 @@ Result<size_t> UnixSocket::GetOption(int level, int name, std::span<std::byte> v
     return address.size;
   }
   MutexLock lock(lock_);
-  if (const int32_t* remembered = FindRemembered(name)) return Give(value, *remembered);
+  if (const int32_t* remembered = FindRemembered(name))
+    return Give(value, name == kSoRcvLowAt ? std::max(*remembered, 1) : *remembered);
   switch (name) {
     case kSoType:
       return Give(value, int32_t(type_));
@@ -129,7 +121,7 @@ Result<size_t> UnixSocket::GetOption(int level, int name, std::span<std::byte> v
     case kSoRcvBuf:
       return Give(value, int32_t(receive_buffer_));
     case kSoLinger: {
-      const int32_t linger[2] = {remembered_.linger_on, remembered_.linger_seconds};
+      const int32_t linger[2] = {linger_on_, linger_seconds_};
       return Give(value, linger);
     }
     case kSoPassCred:
@@ -147,6 +139,7 @@ Result<size_t> UnixSocket::GetOption(int level, int name, std::span<std::byte> v
     case kSoAcceptConn:
       return Give(value, int32_t(state_ == State::kListening));
     case kSoProtocol:
+    case kSoBsdCompat:
       return Give(value, int32_t{0});
     case kSoDomain:
       return Give(value, int32_t{kFamilyUnix});
@@ -199,10 +192,12 @@ Result<void> UnixSocket::SetOption(int level, int name, std::span<const std::byt
       return {};
     case kSoLinger: {
       if (value.size() < 2 * sizeof(int32_t)) return Errno::kEINVAL;
-      remembered_.linger_on = number != 0;
-      remembered_.linger_seconds = TRY(Take<int32_t>(value.subspan(sizeof(int32_t))));
+      linger_on_ = number != 0;
+      linger_seconds_ = TRY(Take<int32_t>(value.subspan(sizeof(int32_t))));
       return {};
     }
+    case kSoBsdCompat:
+      return {};  // gone, and taken as ever
     case kSoPassCred:
       pass_credentials_.store(number != 0);
       return {};

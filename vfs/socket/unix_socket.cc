@@ -8,15 +8,59 @@ constexpr uint32_t kMayWrite = 2;
 
 constinit std::atomic<uint32_t> next_automatic_name{0};
 
+// All sockets, for /proc/net/unix. IntrusiveList has no constant initialisation.
+using SocketList = IntrusiveList<UnixSocket, UnixSocketListTag>;
+constinit Mutex all_lock{LockRank::kFileSystem};
+alignas(SocketList) constinit std::byte all_storage[sizeof(SocketList)] = {};
+constinit bool all_made GUARDED_BY(all_lock) = false;
+SocketList& AllSockets() REQUIRES(all_lock) {
+  if (!std::exchange(all_made, true)) new (all_storage) SocketList;
+  return *std::launder(static_cast<SocketList*>(static_cast<void*>(all_storage)));
+}
+
 }  // namespace
 
 UnixSocket::UnixSocket(Path path, OpenFlags flags, SocketType type)
     : Socket(std::move(path), flags, Signals::kNone), type_(type) {
-  MutexLock lock(lock_);
-  Refresh();
+  {
+    MutexLock lock(lock_);
+    Refresh();
+  }
+  MutexLock lock(all_lock);
+  AllSockets().PushBack(*this);
 }
 
-UnixSocket::~UnixSocket() { Close(); }
+UnixSocket::~UnixSocket() {
+  {
+    MutexLock lock(all_lock);
+    AllSockets().Remove(*this);
+  }
+  Close();
+}
+
+Result<Vector<RefPtr<UnixSocket>>> UnixSocket::ListAll() {
+  Vector<RefPtr<UnixSocket>> found;
+  MutexLock lock(all_lock);
+  for (UnixSocket& socket : AllSockets()) {
+    if (!socket.TryAddRef()) continue;
+    TRY(found.PushBack(RefPtr<UnixSocket>::Adopt(&socket)));
+  }
+  return found;
+}
+
+UnixSocket::Facts UnixSocket::GetFacts() {
+  Facts facts;
+  facts.inode = path().vnode()->inode();
+  facts.type = type_;
+  MutexLock lock(lock_);
+  facts.listens = state_ == State::kListening;
+  facts.connected = state_ == State::kConnected || peer_;
+  facts.accepted = accepted_;
+  // The descriptors' and the peer's.
+  facts.references = 1 + handle_count() + (peer_ ? 1 : 0);
+  facts.name = name_;
+  return facts;
+}
 
 Result<RefPtr<UnixSocket>> UnixSocket::Create(SocketType type, OpenFlags flags, FileOwner owner) {
   Path path = TRY(MakeAnonymousPath("socket", kModeSocket | 0777, owner));
@@ -124,7 +168,8 @@ Result<void> UnixSocket::Bind(const SocketAddress& address, const SocketCaller& 
       if (!AbstractNames::Add(*name, abstract_node_)) return Errno::kEADDRINUSE;
       return RefPtr<Vnode>();
     }
-    const uint32_t mode = kModeSocket | (0777 & ~caller.umask);
+    const Attributes own = TRY(path().vnode()->GetAttributes());
+    const uint32_t mode = kModeSocket | (own.mode & 0777 & ~caller.umask);
     auto made = MakeNode(caller.walk, name->path(), mode, 0);
     if (!made.ok()) return made.error() == Errno::kEEXIST ? Errno::kEADDRINUSE : made.error();
     const Path path = TRY(Walk(caller.walk, name->path(), WalkFlags::kNoFollow));
@@ -148,7 +193,7 @@ Result<RefPtr<UnixSocket>> UnixSocket::FindTarget(const SocketAddress& address,
   auto name = TRY(UnixName::Create(address));
   RefPtr<UnixSocket> found;
   if (name->is_abstract()) {
-    found = AbstractNames::Find(*name);
+    found = AbstractNames::Find(*name, type_);
   } else {
     const Path path = TRY(Walk(caller.walk, name->path(), WalkFlags::kNone));
     RefPtr<Vnode> vnode = path.vnode();
@@ -232,6 +277,7 @@ Result<void> UnixSocket::ConnectTo(UnixSocket& listener, RefPtr<UnixSocket> serv
   }
   // Nobody else knows |server| yet: its lock is not needed.
   server->state_ = State::kConnected;
+  server->accepted_ = false;
   server->peer_ = RefPtr<UnixSocket>(this);
   server->name_ = listener.name_;
   server->peer_credentials_ = credentials;
@@ -301,6 +347,10 @@ Result<RefPtr<FileDescription>> UnixSocket::Accept(OpenFlags flags, SocketAddres
     Refresh();
   }
   WakeWaiters(std::move(waiters));
+  {
+    MutexLock lock(accepted->lock_);
+    accepted->accepted_ = true;
+  }
   accepted->SetStatusFlags(flags & OpenFlags::kNonBlock);
   auto address = accepted->PeerAddress();
   peer = address.ok() ? address.value() : UnnamedUnixAddress();

@@ -21,12 +21,26 @@ using UnixMessageList = IntrusiveList<UnixMessage>;
 // ends of a connection refer to each other; closing one lets its own reference go. Locks: a
 // socket's own (kFile); two of them at once only through LockBoth. Messages are freed, and with
 // them descriptors closed, with no lock held (DiscardMessages).
-class UnixSocket final : public Socket, public ListNode<> {
+class UnixSocket final : public Socket,
+                         public ListNode<>,
+                         public ListNode<struct UnixSocketListTag> {
  public:
   static Result<RefPtr<UnixSocket>> Create(SocketType type, OpenFlags flags, FileOwner owner);
   static Result<SocketPair> CreatePair(SocketType type, OpenFlags flags, FileOwner owner,
                                        const PeerCredentials& credentials);
   ~UnixSocket() override;
+  // What /proc/net/unix tells of a socket.
+  struct Facts {
+    uint64_t inode = 0;
+    SocketType type = SocketType::kStream;
+    bool listens = false, connected = false;
+    bool accepted = true;  // not in a listener's queue
+    uint32_t references = 0;
+    RefPtr<UnixName> name;  // null: none
+  };
+  Facts GetFacts() EXCLUDES(lock_);
+  // All there are, in order of creation.
+  static Result<Vector<RefPtr<UnixSocket>>> ListAll();
 
   uint16_t family() const override { return kFamilyUnix; }
   SocketType socket_type() const override { return type_; }
@@ -76,11 +90,13 @@ class UnixSocket final : public Socket, public ListNode<> {
   // |news|: signals to tell also if they were set before.
   void Refresh(Signals news = Signals::kNone) REQUIRES(lock_);
 
-  Result<size_t> SendAs(SendMessage& message, const PeerCredentials& credentials,
-                        const SocketCaller* caller);
-  Result<size_t> SendStream(SendMessage& message, const PeerCredentials& credentials);
-  Result<size_t> SendRecord(SendMessage& message, const PeerCredentials& credentials,
-                            const SocketCaller* caller);
+  // |caller| is null for write(2).
+  Result<size_t> SendAs(SendMessage& message, const SocketCaller* caller);
+  Result<size_t> SendStream(SendMessage& message, const SocketCaller* caller);
+  Result<size_t> SendRecord(SendMessage& message, const SocketCaller* caller);
+  // Who a message is from: what it says itself, or the sender if either end wants to know now.
+  PeerCredentials SenderOf(const SendMessage& message, const UnixSocket& receiver,
+                           const SocketCaller* caller) const;
   // Whether a record may go to |receiver| now.
   Result<void> CheckReceiver(UnixSocket& receiver);
   // Room for more in the send buffer, charged: kEAGAIN.
@@ -123,8 +139,9 @@ class UnixSocket final : public Socket, public ListNode<> {
   Errno error_ GUARDED_BY(lock_) = {};  // SO_ERROR
   RefPtr<UnixSocket> peer_ GUARDED_BY(lock_);
   RefPtr<UnixName> name_ GUARDED_BY(lock_);
-  bool naming_ GUARDED_BY(lock_) = false;  // a bind is under way
-  RefPtr<Vnode> vnode_ GUARDED_BY(lock_);  // the file it is bound to
+  bool naming_ GUARDED_BY(lock_) = false;   // a bind is under way
+  bool accepted_ GUARDED_BY(lock_) = true;  // false while it waits in a listener's queue
+  RefPtr<Vnode> vnode_ GUARDED_BY(lock_);   // the file it is bound to
   AbstractNameNode abstract_node_{*this};
   // What came in: messages, or (listening) sockets to accept.
   UnixMessageList queue_ GUARDED_BY(lock_);
@@ -142,11 +159,10 @@ class UnixSocket final : public Socket, public ListNode<> {
   uint32_t receive_buffer_ GUARDED_BY(lock_) = 212992;
   std::atomic<bool> pass_credentials_{false};
   std::atomic<hal::Nanoseconds> receive_timeout_{0}, send_timeout_{0};
-  struct Remembered {  // options without effect here
-    int32_t reuse_address = 0, reuse_port = 0, broadcast = 0, keep_alive = 0, dont_route = 0;
-    int32_t priority = 0, receive_low = 1, timestamp = 0, debug = 0, oob_inline = 0;
-    int32_t linger_on = 0, linger_seconds = 0;
-  } remembered_ GUARDED_BY(lock_);
+  // Options without effect here, by number.
+  static constexpr size_t kOptions = 46;
+  std::array<int32_t, kOptions> remembered_ GUARDED_BY(lock_) = {};
+  int32_t linger_on_ GUARDED_BY(lock_) = 0, linger_seconds_ GUARDED_BY(lock_) = 0;
   int32_t* FindRemembered(int name) REQUIRES(lock_);
 
   // ---- Owned by InFlight, guarded by its lock.

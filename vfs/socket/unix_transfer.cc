@@ -10,6 +10,8 @@ constexpr size_t kStreamPiece = (32 << 10) - 128;
 // What a message costs beside its bytes, so that many small ones stay bounded too.
 constexpr size_t kMessageOverhead = 256;
 
+constexpr uint32_t kOverflowId = 65534;  // fs.overflowuid
+
 bool SameCredentials(const PeerCredentials& a, const PeerCredentials& b) {
   return a.pid == b.pid && a.uid == b.uid && a.gid == b.gid;
 }
@@ -74,7 +76,18 @@ Result<void> UnixSocket::Enqueue(OwnPtr<UnixMessage>& message) {
   return done;
 }
 
-Result<size_t> UnixSocket::SendStream(SendMessage& message, const PeerCredentials& credentials) {
+PeerCredentials UnixSocket::SenderOf(const SendMessage& message, const UnixSocket& receiver,
+                                     const SocketCaller* caller) const {
+  if (message.credentials) return *message.credentials;
+  if (!pass_credentials_.load() && !receiver.pass_credentials_.load()) return {};
+  if (caller) return caller->sender;
+  JobControl* const jobs = GetJobControl();
+  if (!jobs) return {};
+  const auto writer = jobs->GetCaller();
+  return {writer.process, writer.real_uid, writer.real_gid};
+}
+
+Result<size_t> UnixSocket::SendStream(SendMessage& message, const SocketCaller* caller) {
   RefPtr<UnixSocket> peer;
   {
     MutexLock lock(lock_);
@@ -86,7 +99,7 @@ Result<size_t> UnixSocket::SendStream(SendMessage& message, const PeerCredential
   size_t done = 0;
   while (message.data.remaining() != 0) {
     const size_t size = std::min(message.data.remaining(), kStreamPiece);
-    auto made = NewMessage(size, credentials);
+    auto made = NewMessage(size, SenderOf(message, *peer, caller));
     if (!made.ok()) {
       if (done > 0) break;
       return made.error();
@@ -133,8 +146,7 @@ Result<void> UnixSocket::CheckReceiver(UnixSocket& receiver) NO_THREAD_SAFETY_AN
   return {};
 }
 
-Result<size_t> UnixSocket::SendRecord(SendMessage& message, const PeerCredentials& credentials,
-                                      const SocketCaller* caller) {
+Result<size_t> UnixSocket::SendRecord(SendMessage& message, const SocketCaller* caller) {
   RefPtr<UnixSocket> receiver;
   if (message.address && is_datagram() && caller) {
     receiver = TRY(FindTarget(*message.address, *caller));
@@ -151,7 +163,7 @@ Result<size_t> UnixSocket::SendRecord(SendMessage& message, const PeerCredential
   }
   if (pass_credentials_.load()) TRY(Autobind());
   TRY(CheckReceiver(*receiver));
-  OwnPtr<UnixMessage> record = TRY(NewMessage(size, credentials));
+  OwnPtr<UnixMessage> record = TRY(NewMessage(size, SenderOf(message, *receiver, caller)));
   size_t done = 0;
   if (size > 0) {
     auto taken = message.data.Take({record->bytes.get(), size});
@@ -170,27 +182,19 @@ Result<size_t> UnixSocket::SendRecord(SendMessage& message, const PeerCredential
   return done;
 }
 
-Result<size_t> UnixSocket::SendAs(SendMessage& message, const PeerCredentials& credentials,
-                                  const SocketCaller* caller) {
+Result<size_t> UnixSocket::SendAs(SendMessage& message, const SocketCaller* caller) {
   if (HasAny(message.flags, MessageFlags::kOutOfBand)) return Errno::kEOPNOTSUPP;
   if (message.files.size() > InFlight::kMaxFiles) return Errno::kEINVAL;
-  const PeerCredentials& from = message.credentials ? *message.credentials : credentials;
-  return type_ == SocketType::kStream ? SendStream(message, from)
-                                      : SendRecord(message, from, caller);
+  return type_ == SocketType::kStream ? SendStream(message, caller) : SendRecord(message, caller);
 }
 
 Result<size_t> UnixSocket::Send(SendMessage& message, const SocketCaller& caller) {
-  return SendAs(message, caller.credentials, &caller);
+  return SendAs(message, &caller);
 }
 
 Result<size_t> UnixSocket::Write(DataSource& source) {
-  PeerCredentials credentials;
-  if (JobControl* const jobs = GetJobControl()) {
-    const auto caller = jobs->GetCaller();
-    credentials = {caller.process, caller.uid, caller.gid};
-  }
   SendMessage message{source};
-  return SendAs(message, credentials, nullptr);
+  return SendAs(message, nullptr);
 }
 
 // ---- Receiving
@@ -208,7 +212,12 @@ Result<size_t> UnixSocket::NothingToReceive() {
 }
 
 Result<void> UnixSocket::TakeAncillary(ReceiveMessage& out, UnixMessage& message, bool peek) {
-  if (pass_credentials_.load()) out.credentials = message.credentials;
+  if (pass_credentials_.load()) {
+    out.credentials = message.credentials;
+    // Nobody had asked when it was sent.
+    if (out.credentials->uid == UINT32_MAX) out.credentials->uid = kOverflowId;
+    if (out.credentials->gid == UINT32_MAX) out.credentials->gid = kOverflowId;
+  }
   if (message.from) out.address = message.from->address();
   if (message.files.empty()) return {};
   if (!peek) queued_with_files_--;
@@ -235,11 +244,11 @@ void UnixSocket::FinishMessage(Receiving& receiving, UnixMessage& message) {
 Result<size_t> UnixSocket::ReceiveStream(Receiving& receiving) {
   ReceiveMessage& out = receiving.out;
   const bool peek = HasAny(out.flags, MessageFlags::kPeek);
-  if (out.data.remaining() == 0) return 0;
   size_t copied = 0;
+  bool found = false;  // without room for data, there are files to be taken or nothing to wait for
   PeerCredentials first;
   UnixMessage* next = nullptr;
-  for (UnixMessage* message = queue_.front(); message && out.data.remaining() != 0;
+  for (UnixMessage* message = queue_.front(); message && (!found || out.data.remaining() != 0);
        message = next) {
     next = queue_.NextOf(*message);
     const bool has_files = !message->files.empty();
@@ -248,7 +257,7 @@ Result<size_t> UnixSocket::ReceiveStream(Receiving& receiving) {
       break;
     }
     // Bytes of different senders do not mix where the reader wants to know who they are from.
-    if (copied == 0) first = message->credentials;
+    if (!found) first = message->credentials;
     if (pass_credentials_.load() && !SameCredentials(first, message->credentials)) break;
     const size_t wanted = std::min(message->left(), out.data.remaining());
     auto given = out.data.Put({message->bytes.get() + message->consumed, wanted});
@@ -257,6 +266,7 @@ Result<size_t> UnixSocket::ReceiveStream(Receiving& receiving) {
       return given.error();
     }
     copied += given.value();
+    found = true;
     if (has_files && !peek) LandFiles(*message);
     TRY(TakeAncillary(out, *message, peek));
     if (!peek) {
@@ -266,7 +276,7 @@ Result<size_t> UnixSocket::ReceiveStream(Receiving& receiving) {
     if (has_files || given.value() < wanted) break;
   }
   if (receiving.needs_files) return 0;
-  if (copied == 0) return NothingToReceive();
+  if (!found) return NothingToReceive();
   out.full_size = copied;
   return copied;
 }
@@ -333,6 +343,7 @@ Result<size_t> UnixSocket::Receive(ReceiveMessage& message) {
 }
 
 Result<size_t> UnixSocket::Read(DataSink& sink) {
+  if (sink.remaining() == 0) return 0;
   ReceiveMessage message{sink};
   return Receive(message);
 }
