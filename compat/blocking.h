@@ -25,6 +25,11 @@ Result<size_t> ReadFile(Task& task, vfs::FileDescription& file, vfs::DataSink& s
                         bool nonblocking);
 Result<size_t> WriteFile(Task& task, vfs::FileDescription& file, vfs::DataSource& source,
                          bool nonblocking);
+// EINVAL for a range of a file that ends beyond the largest offset there is.
+inline Result<void> CheckFileRange(uint64_t offset, uint64_t count) {
+  if (int64_t(offset + count) < 0) return Errno::kEINVAL;
+  return {};
+}
 // RLIMIT_FSIZE for a regular file: how many of |size| bytes may be written at |offset|. EFBIG, and
 // SIGXFSZ, if that is none.
 Result<size_t> LimitFileSize(Task& task, vfs::FileDescription& file, uint64_t offset, size_t size);

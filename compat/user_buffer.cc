@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "compat/abi/arch.h"
+
 namespace zrun::compat {
 namespace {
 
@@ -95,8 +97,8 @@ Result<size_t> UserSource::Peek(std::span<std::byte> bytes) {
   return taken;
 }
 
-Result<Vector<abi::Iovec>> ReadIovecs(UserMemory memory, UserPtr<const abi::Iovec> vectors,
-                                      size_t count) {
+Result<Vector<abi::Iovec>> ReadForeignIovecs(UserMemory memory, UserPtr<const abi::Iovec> vectors,
+                                             size_t count) {
   if (count > kIovMax) return Errno::kEINVAL;
   Vector<abi::Iovec> copy;
   TRY(copy.Resize(count));
@@ -108,6 +110,15 @@ Result<Vector<abi::Iovec>> ReadIovecs(UserMemory memory, UserPtr<const abi::Iove
     vector.length = std::min<uint64_t>(vector.length, kMaxRwCount - total);
     total += vector.length;
   }
+  return copy;
+}
+
+Result<Vector<abi::Iovec>> ReadIovecs(UserMemory memory, UserPtr<const abi::Iovec> vectors,
+                                      size_t count) {
+  auto copy = TRY(ReadForeignIovecs(memory, vectors, count));
+  for (const abi::Iovec& vector : copy)
+    if (vector.length > abi::kUserTop || vector.base > abi::kUserTop - vector.length)
+      return Errno::kEFAULT;
   return copy;
 }
 

@@ -43,8 +43,12 @@ class UserSource final : public vfs::DataSource {
 };
 
 // Copies an iovec array in and checks it: EINVAL over IOV_MAX (1024) or when lengths add up past
-// SSIZE_MAX; lengths are cut to MAX_RW_COUNT in all, as Linux does.
+// SSIZE_MAX; EFAULT where one reaches beyond user space, be it empty; lengths are cut to
+// MAX_RW_COUNT in all, as Linux does.
 Result<Vector<abi::Iovec>> ReadIovecs(UserMemory memory, UserPtr<const abi::Iovec> vectors,
                                       size_t count);
+// The same for ranges of another process, which are looked at when they are used.
+Result<Vector<abi::Iovec>> ReadForeignIovecs(UserMemory memory, UserPtr<const abi::Iovec> vectors,
+                                             size_t count);
 
 }  // namespace zrun::compat

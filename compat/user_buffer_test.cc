@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "compat/abi/arch.h"
 #include "hal/fake/fake.h"
 #include "objects/boot_for_test.h"
 
@@ -109,8 +110,11 @@ TEST_F(UserBufferTest, ChecksIovecs) {
   EXPECT_EQ(ReadIovecs(memory(), UserPtr<const abi::Iovec>(kEnd - 16), 2).error(), Errno::kEFAULT);
   write(1, {2, uint64_t(-1)});
   EXPECT_EQ(ReadIovecs(memory(), pointer, 2).error(), Errno::kEINVAL);
-  write(0, {1, kMaxRwCount - 5});
+  write(0, {abi::kUserTop + 1, 0});
   write(1, {2, 20});
+  EXPECT_EQ(ReadIovecs(memory(), pointer, 2).error(), Errno::kEFAULT);
+  EXPECT_TRUE(ReadForeignIovecs(memory(), pointer, 2).ok());
+  write(0, {1, kMaxRwCount - 5});
   const auto cut = ReadIovecs(memory(), pointer, 2);
   EXPECT_EQ(cut.value()[1].length, 5u);
 }

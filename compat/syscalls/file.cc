@@ -49,6 +49,30 @@ Result<void> CheckCount(uint64_t count) {
   return {};
 }
 
+// Whether it has no positions to read or write at.
+bool CannotSeek(FileDescription& file) {
+  switch (file.kind()) {
+    case FileDescription::Kind::kVnode:
+    case FileDescription::Kind::kSharedMemory:
+      return false;
+    case FileDescription::Kind::kOther: {
+      const auto position = file.Seek(0, int(Whence::kCurrent));
+      return !position.ok() && position.error() == Errno::kESPIPE;
+    }
+    default:
+      return true;
+  }
+}
+
+// The file of a call that names a position: ESPIPE comes before a wrong access mode, and before
+// whatever is wrong with the buffers.
+Result<RefPtr<FileDescription>> GetPositioned(Task& task, Fd fd, Rights wanted) {
+  auto file = task.fds().Get(fd, wanted);
+  const auto any = file.ok() ? file.value() : TRY(task.fds().Get(fd));
+  if (CannotSeek(*any)) return Errno::kESPIPE;
+  return file;
+}
+
 }  // namespace
 
 SyscallResult sys_read(Task& task, Fd fd, UserPtr<std::byte> buffer, uint64_t count) {
@@ -68,8 +92,9 @@ SyscallResult sys_write(Task& task, Fd fd, UserPtr<const std::byte> buffer, uint
 SyscallResult sys_pread64(Task& task, Fd fd, UserPtr<std::byte> buffer, uint64_t count,
                           int64_t offset) {
   if (offset < 0) return Errno::kEINVAL;
-  const auto file = TRY(task.fds().Get(fd, Rights::kRead));
+  const auto file = TRY(GetPositioned(task, fd, Rights::kRead));
   TRY(CheckCount(count));
+  TRY(CheckFileRange(uint64_t(offset), count));
   UserSink sink(task.memory(), buffer, count);
   return Count(file->ReadAt(uint64_t(offset), sink));
 }
@@ -77,8 +102,9 @@ SyscallResult sys_pread64(Task& task, Fd fd, UserPtr<std::byte> buffer, uint64_t
 SyscallResult sys_pwrite64(Task& task, Fd fd, UserPtr<const std::byte> buffer, uint64_t count,
                            int64_t offset) {
   if (offset < 0) return Errno::kEINVAL;
-  const auto file = TRY(task.fds().Get(fd, Rights::kWrite));
+  const auto file = TRY(GetPositioned(task, fd, Rights::kWrite));
   TRY(CheckCount(count));
+  TRY(CheckFileRange(uint64_t(offset), count));
   UserSource source(task.memory(), buffer, count);
   return Count(WriteLimitedAt(task, *file, source, uint64_t(offset)));
 }
@@ -100,18 +126,20 @@ SyscallResult sys_writev(Task& task, Fd fd, UserPtr<const abi::Iovec> vectors, u
 SyscallResult sys_preadv(Task& task, Fd fd, UserPtr<const abi::Iovec> vectors, uint64_t count,
                          int64_t offset) {
   if (offset < 0) return Errno::kEINVAL;
-  const auto file = TRY(task.fds().Get(fd, Rights::kRead));
+  const auto file = TRY(GetPositioned(task, fd, Rights::kRead));
   const auto copied = TRY(ReadIovecs(task.memory(), vectors, count));
   UserSink sink(task.memory(), copied);
+  TRY(CheckFileRange(uint64_t(offset), sink.remaining()));
   return Count(file->ReadAt(uint64_t(offset), sink));
 }
 
 SyscallResult sys_pwritev(Task& task, Fd fd, UserPtr<const abi::Iovec> vectors, uint64_t count,
                           int64_t offset) {
   if (offset < 0) return Errno::kEINVAL;
-  const auto file = TRY(task.fds().Get(fd, Rights::kWrite));
+  const auto file = TRY(GetPositioned(task, fd, Rights::kWrite));
   const auto copied = TRY(ReadIovecs(task.memory(), vectors, count));
   UserSource source(task.memory(), copied);
+  TRY(CheckFileRange(uint64_t(offset), source.remaining()));
   return Count(WriteLimitedAt(task, *file, source, uint64_t(offset)));
 }
 
@@ -119,10 +147,12 @@ SyscallResult sys_preadv2(Task& task, Fd fd, UserPtr<const abi::Iovec> vectors, 
                           int64_t offset, uint64_t, RwFlags flags) {
   using enum RwFlags;
   if (offset < kCurrentPosition) return Errno::kEINVAL;
-  const auto file = TRY(task.fds().Get(fd, Rights::kRead));
+  const auto file = TRY(offset == kCurrentPosition ? task.fds().Get(fd, Rights::kRead)
+                                                   : GetPositioned(task, fd, Rights::kRead));
   const auto copied = TRY(ReadIovecs(task.memory(), vectors, count));
   if (!HasOnly(flags, kHighPriority | kDataSync | kSync | kNoWait)) return Errno::kEOPNOTSUPP;
   UserSink sink(task.memory(), copied);
+  if (offset != kCurrentPosition) TRY(CheckFileRange(uint64_t(offset), sink.remaining()));
   if (offset != kCurrentPosition) return Count(file->ReadAt(uint64_t(offset), sink));
   return Count(ReadFile(task, *file, sink, file->is_nonblocking() || HasAny(flags, kNoWait)));
 }
@@ -131,11 +161,13 @@ SyscallResult sys_pwritev2(Task& task, Fd fd, UserPtr<const abi::Iovec> vectors,
                            int64_t offset, uint64_t, RwFlags flags) {
   using enum RwFlags;
   if (offset < kCurrentPosition) return Errno::kEINVAL;
-  const auto file = TRY(task.fds().Get(fd, Rights::kWrite));
+  const auto file = TRY(offset == kCurrentPosition ? task.fds().Get(fd, Rights::kWrite)
+                                                   : GetPositioned(task, fd, Rights::kWrite));
   const auto copied = TRY(ReadIovecs(task.memory(), vectors, count));
   if (!HasOnly(flags, kHighPriority | kDataSync | kSync | kNoWait | kAppend))
     return Errno::kEOPNOTSUPP;
   UserSource source(task.memory(), copied);
+  if (offset != kCurrentPosition) TRY(CheckFileRange(uint64_t(offset), source.remaining()));
   const bool regular = file->kind() == FileDescription::Kind::kVnode;
   size_t written = 0;
   if (HasAny(flags, kAppend) && regular) {

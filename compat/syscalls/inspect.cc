@@ -44,7 +44,7 @@ Result<Transfer> PrepareTransfer(Task& task, int32_t pid, UserPtr<const abi::Iov
   if (flags != 0) return Errno::kEINVAL;
   Transfer transfer;
   transfer.local = TRY(ReadIovecs(task.memory(), local, local_count));
-  transfer.remote = TRY(ReadIovecs(task.memory(), remote, remote_count));
+  transfer.remote = TRY(ReadForeignIovecs(task.memory(), remote, remote_count));
   if (local_count == 0 || remote_count == 0) return transfer;
   transfer.target = TRY(FindLiveTask(pid));
   if (!MayInspect(task, *transfer.target)) return Errno::kEPERM;

@@ -82,6 +82,7 @@ SyscallResult sys_sendfile(Task& task, Fd out_fd, Fd in_fd, UserPtr<int64_t> off
       (in->kind() != FileDescription::Kind::kOther || !in->Seek(0, int(Whence::kCurrent)).ok()))
     return Errno::kEINVAL;
   if (HasAny(out->flags(), OpenFlags::kAppend)) return Errno::kEINVAL;
+  TRY(CheckFileRange(position.start(*in), count));
   size_t size = std::min<uint64_t>(count, kMaxRwCount);
   const auto here = out->Seek(0, int(Whence::kCurrent));
   size = TRY(LimitFileSize(task, *out, here.ok() ? here.value() : 0, size));
@@ -115,6 +116,9 @@ SyscallResult sys_copy_file_range(Task& task, Fd in_fd, UserPtr<int64_t> in_offs
   if (!IsRegular(*in) || !IsRegular(*out)) return Errno::kEINVAL;
   if (!in->readable() || !out->writable() || HasAny(out->flags(), OpenFlags::kAppend))
     return Errno::kEBADF;
+  // A file system copies within itself. Callers do it by hand elsewhere, above all from files of
+  // /proc, whose size says nothing.
+  if (&in->path().dentry->file_system() != &out->path().dentry->file_system()) return Errno::kEXDEV;
   size_t size = std::min<uint64_t>(count, kMaxRwCount);
   const uint64_t in_start = from.start(*in), out_start = to.start(*out);
   if (in_start + count < in_start || out_start + count < out_start) return Errno::kEOVERFLOW;
@@ -146,6 +150,8 @@ SyscallResult sys_splice(Task& task, Fd in_fd, UserPtr<int64_t> in_offset, Fd ou
   TRY(from.Read());
   TRY(to.Read());
   size_t size = std::min<uint64_t>(count, kMaxRwCount);
+  if (!in_pipe) TRY(CheckFileRange(from.start(*in), size));
+  if (!out_pipe) TRY(CheckFileRange(to.start(*out), size));
   if (!out_pipe) size = TRY(LimitFileSize(task, *out, to.start(*out), size));
   const uint64_t moved =
       TRY(MoveOrWait(task, IsNonblocking(flags, *in, *out), [&](SpliceWait& wait) {
@@ -178,7 +184,11 @@ SyscallResult sys_vmsplice(Task& task, Fd fd, UserPtr<const abi::Iovec> vectors,
   if (file->writable()) {
     UserSource source(task.memory(), copied);
     if (source.remaining() == 0) return 0;
-    return TRY(WriteFile(task, *file, source, nonblocking));
+    // Waits for room once, and takes what finds room then.
+    return MoveOrWait(task, nonblocking, [&](SpliceWait& wait) {
+      wait = {file, file->write_signals()};
+      return file->Write(source);
+    });
   }
   UserSink sink(task.memory(), copied);
   if (sink.remaining() == 0) return 0;

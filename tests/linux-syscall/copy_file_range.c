@@ -1,4 +1,7 @@
 // copy_file_range(2): offsets, ends, overlap, holes, refused kinds.
+#include <sys/sendfile.h>
+#include <sys/utsname.h>
+
 #include "check.h"
 
 int main(void) {
@@ -49,6 +52,25 @@ int main(void) {
   CHECK_ERR(copy_file_range(in, NULL, append, NULL, 1, 0), EBADF);
   int dir = (int)CHECK_OK(open(".", O_RDONLY));
   CHECK_ERR(copy_file_range(dir, NULL, out, NULL, 1, 0), EISDIR);
+  // Their sizes say nothing, so it is not done (since Linux 5.19); copying by hand is.
+  struct utsname kernel;
+  CHECK_OK(uname(&kernel));
+  int major = 0, minor = 0;
+  CHECK_EQ(sscanf(kernel.release, "%d.%d", &major, &minor), 2);
+  const bool refuses = major > 5 || (major == 5 && minor >= 19);
+  static const char* const kTold[] = {"/proc/version", "/proc/meminfo", "/proc/sys/kernel/pid_max",
+                                      "/proc/self/status", "/proc/self/mounts"};
+  for (size_t i = 0; i < sizeof kTold / sizeof *kTold; i++) {
+    int told = (int)CHECK_OK(open(kTold[i], O_RDONLY));
+    if (refuses) CHECK_ERR(copy_file_range(told, NULL, out, NULL, 100, 0), EXDEV);
+    CHECK_OK(ftruncate(out, 0));
+    CHECK_OK(lseek(out, 0, SEEK_SET));
+    const ssize_t sent = sendfile(out, told, NULL, 100);  // not on Linux from a process's files
+    CHECK(sent > 0 || (sent == -1 && errno == EINVAL && strstr(kTold[i], "self/status")));
+    if (sent > 0) CHECK_EQ(lseek(out, 0, SEEK_END), sent);
+    close(told);
+  }
+
   int ends[2];
   CHECK_OK(pipe(ends));
   CHECK_ERR(copy_file_range(ends[0], NULL, out, NULL, 1, 0), EINVAL);

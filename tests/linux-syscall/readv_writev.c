@@ -26,6 +26,13 @@ int main(void) {
   CHECK_EQ(writev(fd, many, 1024), 1024);
   CHECK_EQ(lseek(fd, 0, SEEK_CUR), 1024);
 
+  // A base beyond user space is an error even where nothing is to be moved.
+  struct iovec beyond[2] = {{"x", 1}, {(void*)UINTPTR_MAX, 0}};
+  CHECK_ERR(writev(fd, beyond, 2), EFAULT);
+  CHECK_ERR(writev(fd, beyond + 1, 1), EFAULT);
+  CHECK_ERR(readv(fd, beyond, 2), EFAULT);
+  CHECK_EQ(lseek(fd, 0, SEEK_CUR), 1024);
+
   // A length that is negative as ssize_t is an error before anything moves.
   struct iovec negative[2] = {{"x", 1}, {"y", (size_t)SSIZE_MAX + 1}};
   CHECK_ERR(writev(fd, negative, 2), EINVAL);

@@ -33,6 +33,18 @@ int main(void) {
   CHECK_ERR(vmsplice(-1, out, 2, 0), EBADF);
   struct iovec bad = {(void*)8, 5};
   CHECK_ERR(vmsplice(a[1], &bad, 1, 0), EFAULT);
+
+  // One that blocks waits for room once, and takes what there is.
+  int c[2];
+  CHECK_OK(pipe(c));
+  const size_t room = (size_t)CHECK_OK(fcntl(c[1], F_GETPIPE_SZ));
+  char* const much =
+      CHECK_MAP(mmap(NULL, 2 * room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+  memset(much, 'm', 2 * room);
+  struct iovec all = {much, 2 * room};
+  CHECK_EQ(vmsplice(c[1], &all, 1, 0), room);
+  CHECK_ERR(vmsplice(c[1], &all, 1, SPLICE_F_NONBLOCK), EAGAIN);
+
   close(a[1]);
   CHECK_EQ(tee(a[0], b[1], 1, 0), 0);
   return 0;
