@@ -7,6 +7,7 @@
 #include "compat/exec.h"
 #include "compat/exit.h"
 #include "compat/pidfd.h"
+#include "compat/posix_timers.h"
 
 namespace zrun::compat {
 
@@ -161,6 +162,7 @@ Result<void> TaskBuilder::Assemble(Parts& parts) {
                                        shares_memory ? parent.region_ : nullptr));
     parts.group = TRY(ThreadGroup::Create(parts.pid, std::move(process), std::move(actions)));
     parts.group->limits().CopyFrom(from.limits());
+    parts.group->timers().WatchCpuLimit(*parts.group);
     parts.group->oom_score_adj.store(from.oom_score_adj.load());
     parts.group->gave_up_terminal.store(from.gave_up_terminal.load());
   }

@@ -112,22 +112,25 @@ void PosixTimer::OnDeadline() {
     Schedule();
     return;
   }
-  Expire(*group_);
+  Expire(nullptr);
 }
 
-void PosixTimer::CheckCpuTime() {
+void PosixTimer::CheckCpuTime(Task& running) {
   if (!counts_cpu_time() || value_.at == 0 || queued_ || event_.notify == kSigEvNone) return;
   if (value_.at > Now()) {
     Schedule();
   } else {
-    Expire(*group_);
+    Expire(&running);
   }
 }
 
-void PosixTimer::Expire(ThreadGroup& group) {
+void PosixTimer::Expire(Task* running) {
   if (id_ == kIntervalTimer) {
-    SigInfo info = SigInfo::Make(event_.signo, kSiKernel);
-    static_cast<void>(SendToGroup(group, info));
+    {
+      MutexLock lock(group_->signal_lock);
+      static_cast<void>(SendLocked(*group_, nullptr, running ? running : group_->leader,
+                                   SigInfo::Make(event_.signo, kSiKernel), Force::kNo, nullptr));
+    }
     Forward(Now());
     overrun_ = 0;
     Schedule();
@@ -138,15 +141,16 @@ void PosixTimer::Expire(ThreadGroup& group) {
   SigInfo info = SigInfo::Make(event_.signo, kSiTimer);
   info.SetTimer(id_, 0);
   info.SetValue(event_.value);
-  if (!Queue(group, info)) {
-    // An ignored signal is never taken: the timer goes on by itself.
+  if (!Queue(info, running)) {
+    // What is ignored, or found no room, is never taken: the timer goes on by itself.
     Forward(Now());
     Schedule();
   }
 }
 
 // True if it is pending now, and will be delivered.
-bool PosixTimer::Queue(ThreadGroup& group, const SigInfo& info) {
+bool PosixTimer::Queue(const SigInfo& info, Task* running) {
+  ThreadGroup& group = *group_;
   MutexLock lock(group.signal_lock);
   Task* target = nullptr;
   if (event_.notify & kSigEvThreadId) {
@@ -154,7 +158,9 @@ bool PosixTimer::Queue(ThreadGroup& group, const SigInfo& info) {
       if (task.tid() == event_.tid) target = &task;
     if (!target) return false;
   }
-  queued_ = SendLocked(group, target, info, Force::kNo, RefPtr<PosixTimer>(this)).ok();
+  queued_ = SendLocked(group, target, running ? running : group.leader, info, Force::kNo,
+                       RefPtr<PosixTimer>(this))
+                .ok();
   const SignalQueue& queue = target ? target->signal_state().queue : group.shared_queue;
   queued_ = queued_ && queue.pending().Has(event_.signo);
   return queued_;
@@ -173,53 +179,69 @@ void PosixTimer::OnDelivered(SigInfo& info) {
   Schedule();
 }
 
-// ---- RLIMIT_CPU: SIGXCPU at the soft limit and every second after, SIGKILL at the hard one.
-class CpuLimitWatch final : public DeadlineCallback {
- public:
-  explicit CpuLimitWatch(ThreadGroup& group) : pid_(group.pid()) {}
-  ~CpuLimitWatch() { Cancel(); }
-  void Start() { Arm({hal::MonotonicNow() + kCpuResolution}); }
+// ---- RLIMIT_CPU
+namespace {
 
-  // By one of the process's own threads.
-  void Check(ThreadGroup& group) {
-    const LimitValue limit = group.limits().Get(Limit::kCpu);
-    if (limit.soft == kUnlimited) return Arm(hal::Deadline::Never());
-    const hal::CpuTimes times = group.cpu_times();
-    const Nanoseconds used = times.user + times.system;
-    const uint64_t seconds = uint64_t(used / hal::kSecond);
-    if (limit.hard != kUnlimited && seconds >= limit.hard) {
-      static_cast<void>(SendToGroup(group, SigInfo::Make(kSigKill, kSiKernel)));
-      return;
-    }
-    if (seconds >= NextWarning(limit)) {
-      warned_ = seconds;
-      static_cast<void>(SendToGroup(group, SigInfo::Make(kSigXcpu, kSiKernel)));
-    }
-    const Nanoseconds target =
-        int64_t(std::min<uint64_t>(NextWarning(limit), uint64_t(INT64_MAX / hal::kSecond)));
-    const Nanoseconds left = target * hal::kSecond - used;
-    const int threads = std::max(group.thread_count(), 1);
-    Arm({hal::MonotonicNow() + std::max(left / threads, kCpuResolution)});
-  }
+Nanoseconds TimeUsed(ThreadGroup& group) {
+  const hal::CpuTimes times = group.cpu_times();
+  return times.user + times.system;
+}
 
- private:
-  uint64_t NextWarning(const LimitValue& limit) const {
-    return std::max(limit.soft, warned_ ? warned_ + 1 : 0);
+Nanoseconds LimitTime(uint64_t seconds) {
+  return seconds < uint64_t(kNever / hal::kSecond) ? int64_t(seconds) * hal::kSecond : kNever;
+}
+
+}  // namespace
+
+void CpuLimitWatch::Start(ThreadGroup& group) {
+  if (group.limits().soft(Limit::kCpu) == kUnlimited) return;  // if armed, OnDeadline() sees it
+  pid_.store(group.pid());
+  Await(group, TimeUsed(group));
+}
+
+// The limit can be reached no sooner than with all threads running.
+void CpuLimitWatch::Await(ThreadGroup& group, Nanoseconds used) {
+  const LimitValue limit = group.limits().Get(Limit::kCpu);
+  if (limit.soft == kUnlimited) return;
+  const Nanoseconds left = LimitTime(std::min(limit.soft, limit.hard)) - used;
+  const int threads = std::max(group.thread_count(), 1);
+  Arm({AddClamped(hal::MonotonicNow(), std::max(left / threads, kCpuResolution))});
+}
+
+void CpuLimitWatch::Check(ThreadGroup& group, Task& running) {
+  LimitValue limit = group.limits().Get(Limit::kCpu);
+  if (limit.soft == kUnlimited) return;
+  const Nanoseconds used = TimeUsed(group);
+  const bool at_hard = used >= LimitTime(limit.hard);
+  if (!at_hard && used < LimitTime(limit.soft)) return Await(group, used);
+  {
+    MutexLock lock(group.signal_lock);
+    static_cast<void>(SendLocked(group, nullptr, &running,
+                                 SigInfo::Make(at_hard ? kSigKill : kSigXcpu, kSiKernel),
+                                 Force::kNo, nullptr));
   }
-  void OnDeadline() override {
-    RefPtr<ThreadGroup> group;
-    {
-      MutexLock lock(Kernel::Get().lock());
-      group = RefPtr<ThreadGroup>(Kernel::Get().pids().FindGroup(pid_));
-    }
-    if (!group) return;
-    DemandClockCheck(*group);
-    constexpr Nanoseconds kAgain = 50'000'000;
-    Arm({hal::MonotonicNow() + kAgain});
+  if (at_hard) return;
+  limit.soft++;  // as getrlimit(2) shows it then, too
+  group.limits().Set(Limit::kCpu, limit);
+  Await(group, used);
+}
+
+void CpuLimitWatch::OnDeadline() {
+  RefPtr<ThreadGroup> group;
+  {
+    MutexLock lock(Kernel::Get().lock());
+    group = RefPtr<ThreadGroup>(Kernel::Get().pids().FindGroup(pid_.load()));
   }
-  const int32_t pid_;
-  uint64_t warned_ = 0;
-};
+  if (!group) return;
+  const LimitValue limit = group->limits().Get(Limit::kCpu);
+  if (limit.soft == kUnlimited) return;
+  // Seen from outside, the time used is nearly exact: those that run are asked when it is near.
+  const Nanoseconds used = TimeUsed(*group);
+  constexpr Nanoseconds kNear = 20'000'000;
+  if (used < LimitTime(std::min(limit.soft, limit.hard)) - kNear) return Await(*group, used);
+  DemandClockCheck(*group);
+  Arm({hal::MonotonicNow() + kNear});
+}
 
 // ---- A process's timers
 PosixTimers::PosixTimers() = default;
@@ -268,13 +290,13 @@ void PosixTimers::Remove(PosixTimer& timer) {
   for (Task& task : group.tasks) task.signal_state().queue.DiscardTimer(timer);
 }
 
-void PosixTimers::CheckCpuTimers(ThreadGroup& group) {
+void PosixTimers::CheckCpuTimers(Task& running) {
+  cpu_limit_.Check(running.group(), running);
   MutexLock lock(lock_);
   for (RefPtr<PosixTimer>& timer : intervals_)
-    if (timer) timer->CheckCpuTime();
+    if (timer) timer->CheckCpuTime(running);
   for (RefPtr<PosixTimer>& timer : timers_)
-    if (timer) timer->CheckCpuTime();
-  if (cpu_limit_) cpu_limit_->Check(group);
+    if (timer) timer->CheckCpuTime(running);
 }
 
 TimerValue PosixTimers::Remaining(PosixTimer& timer) {
@@ -357,23 +379,13 @@ void PosixTimers::DeletePosix() {
 }
 
 void PosixTimers::DeleteAll() {
+  cpu_limit_.Stop();
   DeletePosix();
   std::array<RefPtr<PosixTimer>, 3> intervals;
-  OwnPtr<CpuLimitWatch> watch;
   MutexLock lock(lock_);
   std::swap(intervals, intervals_);
   for (RefPtr<PosixTimer>& timer : intervals)
     if (timer) Remove(*timer);
-  watch = std::move(cpu_limit_);
-}
-
-Result<void> PosixTimers::WatchCpuLimit(ThreadGroup& group) {
-  if (group.limits().soft(Limit::kCpu) == kUnlimited) return {};
-  auto watch = TRY(MakeOwned<CpuLimitWatch>(group));
-  watch->Start();
-  MutexLock lock(lock_);
-  std::swap(cpu_limit_, watch);
-  return {};
 }
 
 }  // namespace zrun::compat

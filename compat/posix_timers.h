@@ -9,7 +9,6 @@
 
 namespace zrun::compat {
 
-class CpuLimitWatch;
 class Task;
 class ThreadGroup;
 
@@ -43,10 +42,11 @@ class PosixTimer final : public RefCounted<PosixTimer>, public DeadlineCallback 
   bool counts_cpu_time() const;
   // Sets the alarm for value_.at.
   void Schedule();
-  void Expire(ThreadGroup& group);
-  bool Queue(ThreadGroup& group, const abi::SigInfo& info);
+  // |running|: the thread whose time has made it expire, which is to take the signal; null: any.
+  void Expire(Task* running);
+  bool Queue(const abi::SigInfo& info, Task* running);
   // For CPU clocks, by one of the process's own threads.
-  void CheckCpuTime();
+  void CheckCpuTime(Task& running);
   // Adds what it missed up to |now| to the overrun and moves value_.at into the future.
   void Forward(hal::Nanoseconds now);
 
@@ -60,6 +60,22 @@ class PosixTimer final : public RefCounted<PosixTimer>, public DeadlineCallback 
   int32_t last_overrun_ = 0;  // timer_getoverrun
   bool queued_ = false;
   hal::Nanoseconds patience_ = 0;  // CPU clocks: until the process's threads are asked again
+};
+
+// RLIMIT_CPU: SIGXCPU at the soft limit, which is then a second more, and SIGKILL at the hard one.
+class CpuLimitWatch final : public DeadlineCallback {
+ public:
+  ~CpuLimitWatch() { Cancel(); }
+  // The limit was set, or inherited. No lock held.
+  void Start(ThreadGroup& group);
+  void Stop() { Cancel(); }
+  // By one of the process's own threads, which alone know exactly.
+  void Check(ThreadGroup& group, Task& running);
+
+ private:
+  void OnDeadline() override;
+  void Await(ThreadGroup& group, hal::Nanoseconds used);
+  std::atomic<int32_t> pid_{0};
 };
 
 // The timers of a process.
@@ -82,9 +98,10 @@ class PosixTimers {
   Result<TimerValue> SetInterval(ThreadGroup& group, int which, TimerValue value) EXCLUDES(lock_);
   TimerValue GetInterval(int which) EXCLUDES(lock_);
   // RLIMIT_CPU changed, or a process starts with one.
-  Result<void> WatchCpuLimit(ThreadGroup& group) EXCLUDES(lock_);
-  // Task::kAttendClock: whether timers on the process's CPU time have expired.
-  void CheckCpuTimers(ThreadGroup& group) EXCLUDES(lock_);
+  void WatchCpuLimit(ThreadGroup& group) EXCLUDES(lock_) { cpu_limit_.Start(group); }
+  // Task::kAttendClock: whether timers on CPU time of |running|'s process have expired, or its
+  // limit is reached.
+  void CheckCpuTimers(Task& running) EXCLUDES(lock_);
   // exec deletes the POSIX timers; exit all.
   void DeletePosix() EXCLUDES(lock_);
   void DeleteAll() EXCLUDES(lock_);
@@ -99,7 +116,7 @@ class PosixTimers {
   Vector<RefPtr<PosixTimer>> timers_ GUARDED_BY(lock_);
   size_t next_ GUARDED_BY(lock_) = 0;
   std::array<RefPtr<PosixTimer>, 3> intervals_ GUARDED_BY(lock_);
-  OwnPtr<CpuLimitWatch> cpu_limit_ GUARDED_BY(lock_);
+  CpuLimitWatch cpu_limit_;
 };
 
 // Clocks a process can read and set timers on: CLOCK_* and the CPU clocks of processes and threads

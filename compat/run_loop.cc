@@ -163,7 +163,7 @@ bool Task::Attend() {
     if (wanted & kAttendExit) return false;
     if (wanted & kAttendClock) {
       attention_.fetch_and(~kAttendClock, std::memory_order_acq_rel);
-      group_->timers().CheckCpuTimers(*group_);
+      group_->timers().CheckCpuTimers(*this);
       continue;
     }
     if (wanted & kAttendMemory) {

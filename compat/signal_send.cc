@@ -96,6 +96,11 @@ bool IsOutOfReach(ThreadGroup& group, const SigInfo& info) {
 
 Result<void> SendLocked(ThreadGroup& group, Task* target, const SigInfo& info, Force force,
                         RefPtr<PosixTimer> timer) {
+  return SendLocked(group, target, group.leader, info, force, std::move(timer));
+}
+
+Result<void> SendLocked(ThreadGroup& group, Task* target, Task* first, const SigInfo& info,
+                        Force force, RefPtr<PosixTimer> timer) {
   const int signo = info.signo;
   if (group.live_tasks == 0 || group.exiting) return {};
   if (kStopSignals.Has(signo)) {
@@ -115,7 +120,7 @@ Result<void> SendLocked(ThreadGroup& group, Task* target, const SigInfo& info, F
   if (target) {
     if (Wants(group, *target, signo)) taker = target;
   } else {
-    if (group.leader && Wants(group, *group.leader, signo)) taker = group.leader;
+    if (first && Wants(group, *first, signo)) taker = first;
     if (!taker) {
       for (Task& task : group.tasks) {
         if (!Wants(group, task, signo)) continue;

@@ -15,6 +15,9 @@ Result<void> SendToTask(Task& task, const SigInfo& info, Force force = Force::kN
 Result<void> SendLocked(ThreadGroup& group, Task* target, const SigInfo& info,
                         Force force = Force::kNo, RefPtr<PosixTimer> timer = nullptr)
     REQUIRES(group.signal_lock);
+// The same, where |first| of a process's threads is asked before the others instead of the leader.
+Result<void> SendLocked(ThreadGroup& group, Task* target, Task* first, const SigInfo& info,
+                        Force force, RefPtr<PosixTimer> timer) REQUIRES(group.signal_lock);
 // To all of a process group, from the kernel.
 void SendToProcessGroup(ProcessGroup& group, const SigInfo& info) REQUIRES(Kernel::Get().lock());
 

@@ -1,5 +1,6 @@
 // Resource limits and use: getrlimit(2), getrusage(2), priorities.
 #include "compat/abi/types.h"
+#include "compat/posix_timers.h"
 #include "compat/rusage.h"
 #include "compat/syscall_table.h"
 #include "compat/task.h"
@@ -34,6 +35,7 @@ Result<void> SetLimit(Task& task, ThreadGroup& group, uint32_t resource, const R
   const LimitValue old = group.limits().Get(Limit(resource));
   if (wanted.hard > old.hard && !task.Has(vfs::Capability::kSysResource)) return Errno::kEPERM;
   group.limits().Set(Limit(resource), {wanted.soft, wanted.hard});
+  if (Limit(resource) == Limit::kCpu) group.timers().WatchCpuLimit(group);
   if (&group == &task.group() &&
       (Limit(resource) == Limit::kAddressSpace || Limit(resource) == Limit::kData)) {
     task.region().SetLimits(group.limits().soft(Limit::kAddressSpace),
