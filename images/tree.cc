@@ -29,6 +29,7 @@ std::vector<std::string> Split(std::string_view path) {
   return components;
 }
 
+// A name that begins with '/' is meant from the image's root, as tar(1) extracts it.
 std::vector<std::string> SplitEntry(std::string_view path) {
   if (path.empty()) throw ImageError("its name is empty");
   if (path.size() > kPathMax) throw ImageError("its name is longer than 4095 bytes");
@@ -133,7 +134,6 @@ void Tree::RemoveLowerLayers(Inode& directory) {
 }
 
 Inode* Tree::Add(std::string_view path, std::shared_ptr<Inode> inode) {
-  if (path.starts_with('/')) throw ImageError("its name is absolute");
   Components components = SplitEntry(path);
   bool is_directory = S_ISDIR(inode->mode);
   if (components.empty()) {
@@ -163,7 +163,6 @@ Inode* Tree::Add(std::string_view path, std::shared_ptr<Inode> inode) {
 }
 
 void Tree::AddLink(std::string_view path, std::string_view target, Timestamp mtime) {
-  if (path.starts_with('/')) throw ImageError("its name is absolute");
   Components components = SplitEntry(path);
   Components target_components = SplitEntry(target);
   if (components.empty()) throw ImageError("the root must be a directory");
@@ -192,7 +191,6 @@ bool Tree::ApplyWhiteout(std::string_view path, Timestamp mtime) {
   size_t slash = path.rfind('/');
   std::string_view last = slash == path.npos ? path : path.substr(slash + 1);
   if (!last.starts_with(kWhiteout)) return false;
-  if (path.starts_with('/')) throw ImageError("its name is absolute");
   Components components = SplitEntry(path);
   components.pop_back();
   if (last == kOpaque) {
@@ -219,7 +217,7 @@ bool Tree::ApplyWhiteout(std::string_view path, Timestamp mtime) {
 }
 
 bool Tree::LeavesOut(std::string_view path) const {
-  if (path.starts_with("./")) path.remove_prefix(2);
+  while (path.starts_with('/') || path.starts_with("./")) path.remove_prefix(path.find('/') + 1);
   return std::ranges::any_of(leave_out_, [&](const std::string& out) {
     return path.starts_with(out) && (path.size() == out.size() || path[out.size()] == '/');
   });
