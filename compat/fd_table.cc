@@ -21,18 +21,30 @@ void FdTable::DropFile(Handle file) {
 
 Result<RefPtr<FdTable>> FdTable::Clone() {
   auto copy = TRY(MakeRef<FdTable>());
-  MutexLock lock(lock_);
-  // Nobody else knows |copy|: what it holds may be filled in without its lock.
-  auto& entries = copy->unshared_entries();
-  size_t used = entries_.size();
-  while (used > 0 && !entries_[used - 1].file) used--;
-  TRY(entries.Resize(used));
-  for (size_t i = 0; i < used; i++) {
-    if (!entries_[i].file) continue;
-    entries[i].file = TRY(entries_[i].file.Duplicate());
-    entries[i].close_on_exec = entries_[i].close_on_exec;
+  Vector<Entry> entries;
+  {
+    MutexLock lock(lock_);
+    size_t used = entries_.size();
+    while (used > 0 && !entries_[used - 1].file) used--;
+    TRY(entries.Reserve(used));
+    for (size_t i = 0; i < used; i++) {
+      Entry entry;
+      if (entries_[i].file) entry.file = TRY(entries_[i].file.Duplicate());
+      entry.close_on_exec = entries_[i].close_on_exec;
+      TRY(entries.PushBack(std::move(entry)));
+    }
   }
+  TRY(copy->Fill(std::move(entries)));
   return copy;
+}
+
+Result<void> FdTable::Fill(Vector<Entry> entries) {
+  MutexLock lock(lock_);
+  TRY(taken_.Grow(entries.size()));
+  entries_ = std::move(entries);
+  for (size_t i = 0; i < entries_.size(); i++)
+    if (entries_[i].file) taken_.Take(i);
+  return {};
 }
 
 FdTable::Entry* FdTable::Find(Fd fd) {
@@ -57,12 +69,23 @@ Result<Handle> FdTable::GetHandle(Fd fd) {
   return entry->file.Duplicate();
 }
 
+// Room doubles, so that many descriptors opened one after another cost the same each.
+Result<void> FdTable::GrowFor(size_t index) {
+  if (index < entries_.size()) return {};
+  if (index >= entries_.capacity()) {
+    const size_t room = std::bit_ceil(std::max<size_t>(index + 1, 64));
+    TRY(entries_.Reserve(std::min<size_t>(room, kMaxDescriptors)));
+  }
+  TRY(taken_.Grow(entries_.capacity()));
+  return entries_.Resize(index + 1);
+}
+
 Result<size_t> FdTable::Allocate(uint64_t limit, int lowest) {
   limit = std::min(limit, kMaxDescriptors);
-  size_t index = std::max(size_t(lowest), lowest_free_);
-  while (index < entries_.size() && (entries_[index].file || entries_[index].reserved)) index++;
+  const size_t index = taken_.NextFree(std::max(size_t(lowest), lowest_free_));
   if (index >= limit) return Errno::kEMFILE;
-  if (index >= entries_.size()) TRY(entries_.Resize(index + 1));
+  TRY(GrowFor(index));
+  taken_.Take(index);
   if (size_t(lowest) <= lowest_free_) lowest_free_ = index + 1;
   return index;
 }
@@ -96,6 +119,7 @@ void FdTable::Unreserve(Fd reserved) {
   const size_t index = size_t(reserved.value);
   CHECK(entries_[index].reserved);
   entries_[index].reserved = false;
+  taken_.Free(index);
   lowest_free_ = std::min(lowest_free_, index);
 }
 
@@ -105,12 +129,13 @@ Result<void> FdTable::Set(Fd fd, Handle file, bool close_on_exec, uint64_t limit
   {
     MutexLock lock(lock_);
     const size_t index = size_t(fd.value);
-    if (index >= entries_.size()) TRY(entries_.Resize(index + 1));
+    TRY(GrowFor(index));
     Entry& entry = entries_[index];
     if (entry.reserved) return Errno::kEBUSY;
     old = std::move(entry.file);
     entry.file = std::move(file);
     entry.close_on_exec = close_on_exec;
+    taken_.Take(index);
   }
   DropFile(std::move(old));
   return {};
@@ -119,6 +144,7 @@ Result<void> FdTable::Set(Fd fd, Handle file, bool close_on_exec, uint64_t limit
 Handle FdTable::Take(size_t index) {
   Handle file = std::move(entries_[index].file);
   entries_[index].close_on_exec = false;
+  taken_.Free(index);
   lowest_free_ = std::min(lowest_free_, index);
   return file;
 }
@@ -140,7 +166,7 @@ Result<void> FdTable::CloseRange(uint32_t first, uint32_t last, bool only_set_cl
     Handle file;
     {
       MutexLock lock(lock_);
-      while (index < entries_.size() && index <= last && !entries_[index].file) index++;
+      while ((index = taken_.NextTaken(index)) < entries_.size() && !entries_[index].file) index++;
       if (index >= entries_.size() || index > last) return {};
       if (only_set_cloexec) {
         entries_[index].close_on_exec = true;
@@ -184,14 +210,15 @@ Result<void> FdTable::SetCloseOnExec(Fd fd, bool value) {
 
 int FdTable::NextOpen(int from) {
   MutexLock lock(lock_);
-  for (size_t index = from < 0 ? 0 : size_t(from); index < entries_.size(); index++)
+  for (size_t index = taken_.NextTaken(from < 0 ? 0 : size_t(from)); index < entries_.size();
+       index = taken_.NextTaken(index + 1))
     if (entries_[index].file) return int(index);
   return -1;
 }
 
 size_t FdTable::capacity() {
   MutexLock lock(lock_);
-  return entries_.size();
+  return taken_.size();
 }
 
 }  // namespace zrun::compat

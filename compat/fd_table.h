@@ -1,4 +1,5 @@
 #pragma once
+#include "compat/number_set.h"
 #include "compat/syscall_types.h"
 #include "objects/handle.h"
 #include "vfs/file_description.h"
@@ -47,14 +48,17 @@ class FdTable : public RefCounted<FdTable> {
     bool close_on_exec = false;
     bool reserved = false;
   };
-  // Filling a table that nobody else can reach yet.
-  Vector<Entry>& unshared_entries() NO_THREAD_SAFETY_ANALYSIS { return entries_; }
+  // |entries| become those of a table that nobody else can reach yet.
+  Result<void> Fill(Vector<Entry> entries) EXCLUDES(lock_);
   void DropFile(Handle file) EXCLUDES(lock_);
   Entry* Find(Fd fd) REQUIRES(lock_);
+  Result<void> GrowFor(size_t index) REQUIRES(lock_);
   Result<size_t> Allocate(uint64_t limit, int lowest) REQUIRES(lock_);
   Handle Take(size_t index) REQUIRES(lock_);
   Mutex lock_{LockRank::kFdTable};
   Vector<Entry> entries_ GUARDED_BY(lock_);
+  NumberSet taken_ GUARDED_BY(lock_);  // open or reserved
+  // No number below it is free.
   size_t lowest_free_ GUARDED_BY(lock_) = 0;
 };
 

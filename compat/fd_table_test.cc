@@ -47,6 +47,28 @@ TEST_F(FdTableTest, GivesTheLowestFreeNumber) {
   EXPECT_EQ(Add(), 11);
 }
 
+// Numbers in other words of the bitmaps, and words that fill up and get room again.
+TEST_F(FdTableTest, GivesTheLowestFreeNumberOfMany) {
+  constexpr int kMany = 20000;
+  const Handle file = NewFile();
+  const auto add = [&](int lowest = 0) {
+    return table_->Add(file.Duplicate().value(), false, kMany, lowest).value().value;
+  };
+  for (int i = 0; i < kMany; i++) ASSERT_EQ(add(), i);
+  EXPECT_EQ(table_->Add(NewFile(), false, kMany).error(), Errno::kEMFILE);
+  for (int fd : {19999, 64, 8191, 4096, 63}) EXPECT_TRUE(table_->Close(Fd{fd}).ok());
+  EXPECT_EQ(add(5000), 8191);
+  const auto copy = table_->Clone().value();
+  for (int fd : {63, 64, 4096, 19999}) {
+    EXPECT_EQ(copy->Add(NewFile(), false, kMany).value().value, fd);
+    EXPECT_EQ(add(), fd);
+  }
+  EXPECT_TRUE(table_->CloseRange(0, kMany - 2, false).ok());
+  EXPECT_EQ(table_->NextOpen(0), kMany - 1);
+  EXPECT_TRUE(table_->Set(Fd{64}, NewFile(), false, kMany).ok());
+  EXPECT_EQ(add(64), 65);
+}
+
 TEST_F(FdTableTest, StopsAtTheLimit) {
   for (uint64_t i = 0; i < kLimit; i++) EXPECT_EQ(Add(), int(i));
   EXPECT_EQ(Add(), -int(Errno::kEMFILE));
