@@ -4,8 +4,22 @@
 // stat, access, chmod, chown, utimensat, truncate.
 namespace zrun::vfs {
 
-Result<void> DropSetIdBits(const Credentials& credentials, Vnode& vnode) {
-  if (credentials.Has(Capability::kFsetid)) return {};
+namespace {
+
+// Other contents or another owner: what the file was trusted with does not hold for them.
+Result<void> RemoveFileCapabilities(Vnode& vnode) {
+  constexpr std::string_view kName = "security.capability";
+  if (vnode.type() == VnodeType::kDirectory || !vnode.GetXattr(kName, {}).ok()) return {};
+  const auto removed = vnode.RemoveXattr(kName);
+  if (!removed.ok() && removed.error() != Errno::kENODATA) return removed.error();
+  return {};
+}
+
+}  // namespace
+
+Result<void> RemovePrivileges(Vnode& vnode, bool keeps_set_id) {
+  TRY(RemoveFileCapabilities(vnode));
+  if (keeps_set_id) return {};
   const Ownership ownership = TRY(vnode.GetOwnership());
   const uint32_t mode = WithoutSetIdBits(ownership.mode);
   if (mode == ownership.mode) return {};
@@ -18,7 +32,7 @@ Result<void> DropSetIdBits(const Credentials& credentials, Vnode& vnode) {
 Result<void> TruncateAsWriter(const Credentials& credentials, Vnode& vnode, uint64_t size) {
   if (!vnode.AddWriter()) return Errno::kETXTBSY;
   auto truncated = vnode.Truncate(size);
-  if (truncated.ok()) truncated = DropSetIdBits(credentials, vnode);
+  if (truncated.ok()) truncated = RemovePrivileges(vnode, credentials.Has(Capability::kFsetid));
   vnode.RemoveWriter();
   return truncated;
 }
@@ -82,6 +96,7 @@ Result<void> ChangeOwner(const Credentials& credentials, const Path& path, uint3
       change.mode = mode & 07777;
     }
   }
+  TRY(RemoveFileCapabilities(vnode));
   TRY(vnode.SetAttributes(change));
   NotifyFile(path, NotifyEvent::kAttrib);
   return {};

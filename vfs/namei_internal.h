@@ -20,8 +20,6 @@ inline Result<Ownership> CheckDirectoryWrite(const Credentials& credentials, Vno
 }
 // A writer's truncation, with what it does to set-id bits; ETXTBSY while the file is executed.
 Result<void> TruncateAsWriter(const Credentials& credentials, Vnode& vnode, uint64_t size);
-// Clears set-id bits after a change by someone without CAP_FSETID.
-Result<void> DropSetIdBits(const Credentials& credentials, Vnode& vnode);
 
 // Calls that find what they looked up changed by someone else do it all again.
 template <typename Attempt>

@@ -72,6 +72,9 @@ Result<RefPtr<FileDescription>> OpenFound(const WalkContext& context, const Path
   const bool truncates =
       HasAny(flags, OpenFlags::kTruncate) && !fresh && vnode.type() == VnodeType::kRegular;
   if (truncates) TRY(TruncateAsWriter(context.credentials, vnode, 0));
+  // No file system has direct input and output for directories.
+  if (HasAny(flags, OpenFlags::kDirect) && vnode.type() == VnodeType::kDirectory)
+    return Errno::kEINVAL;
   auto file = TRY(vnode.Open(path, flags & ~kCreationFlags));
   if (is_plain && (mask & kMayWrite) && context.credentials.Has(Capability::kFsetid))
     file->AllowKeepingSetId();

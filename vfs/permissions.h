@@ -27,5 +27,8 @@ NewFileOwner OwnerOfNewFile(const Credentials& credentials, const Ownership& dir
                             uint32_t mode);
 // The mode once someone without CAP_FSETID has written to the file or changed its owner.
 uint32_t WithoutSetIdBits(uint32_t mode);
+// What a write or another size takes from a file: its capabilities, and its set-id bits unless the
+// writer has CAP_FSETID (|keeps_set_id|).
+Result<void> RemovePrivileges(Vnode& vnode, bool keeps_set_id);
 
 }  // namespace zrun::vfs

@@ -79,16 +79,7 @@ void VnodeFile::AfterRead(bool any) {
 
 Result<void> VnodeFile::AfterWrite() {
   NotifyFile(path(), NotifyEvent::kModify);
-  if (!keeps_set_id_.load(std::memory_order_relaxed)) {
-    const Ownership ownership = TRY(vnode().GetOwnership());
-    const uint32_t mode = WithoutSetIdBits(ownership.mode);
-    if (mode != ownership.mode) {
-      AttributeChange change;
-      change.valid = AttributeChange::kMode;
-      change.mode = mode & 07777;
-      TRY(vnode().SetAttributes(change));
-    }
-  }
+  TRY(RemovePrivileges(vnode(), keeps_set_id_.load(std::memory_order_relaxed)));
   if (HasAny(flags(), OpenFlags::kDataSync))
     return vnode().Sync(!HasAll(flags(), OpenFlags::kSync));
   return {};
