@@ -48,6 +48,26 @@ class DirentPacker final : public vfs::DirentSink {
   bool full_ = false;
 };
 
+// The entries that lie wholly in |packed|; |cursor| is that of the first.
+struct WholePart {
+  size_t size;
+  uint64_t next_cursor;
+};
+WholePart WholeEntries(std::span<const std::byte> packed, uint64_t cursor) {
+  WholePart part{0, cursor};
+  constexpr size_t kLengthEnd = 18;
+  while (packed.size() - part.size >= kLengthEnd) {
+    uint64_t next;
+    uint16_t length;
+    __builtin_memcpy(&next, packed.data() + part.size + 8, 8);
+    __builtin_memcpy(&length, packed.data() + part.size + 16, 2);
+    if (length > packed.size() - part.size) break;
+    part.size += length;
+    part.next_cursor = next;
+  }
+  return part;
+}
+
 SyscallResult ListDirectory(Task& task, Fd fd, UserPtr<std::byte> buffer, uint32_t size,
                             DirentFormat format) {
   const auto file = TRY(task.fds().Get(fd));
@@ -56,7 +76,9 @@ SyscallResult ListDirectory(Task& task, Fd fd, UserPtr<std::byte> buffer, uint32
   const auto dentry = file->path().dentry;
   if (dentry && dentry->is_unlinked()) return Errno::kENOENT;
   Vector<std::byte> entries;
-  TRY(entries.Resize(std::min<size_t>(size, kMostAtOnce)));
+  // A size that is negative as an int has room for nothing.
+  const size_t room = size > INT32_MAX ? 0 : std::min<size_t>(size, kMostAtOnce);
+  TRY(entries.Resize(room));
   const uint64_t start = TRY(file->Seek(0, int(Whence::kCurrent)));
   DirentPacker packer(entries, format);
   TRY(file->ReadDirectory(packer));
@@ -64,13 +86,14 @@ SyscallResult ListDirectory(Task& task, Fd fd, UserPtr<std::byte> buffer, uint32
     if (packer.is_full()) return Errno::kEINVAL;  // not even one entry fits
     return 0;
   }
-  const auto written =
-      task.memory().WriteAll(buffer, std::span<const std::byte>(entries.data(), packer.used()));
-  if (!written.ok()) {
-    TRY(file->Seek(int64_t(start), int(Whence::kSet)));
-    return written.error();
-  }
-  return packer.used();
+  const auto packed = std::span<const std::byte>(entries.data(), packer.used());
+  const auto written = task.memory().CopyOut(buffer, packed);
+  if (written.ok() && written.value() == packed.size()) return packed.size();
+  // A bad part of the buffer: the entries before it count, the next call goes on behind them.
+  const auto whole = WholeEntries(packed.first(written.ok() ? written.value() : 0), start);
+  TRY(file->Seek(int64_t(whole.next_cursor), int(Whence::kSet)));
+  if (whole.size == 0) return Errno::kEFAULT;
+  return whole.size;
 }
 
 }  // namespace
