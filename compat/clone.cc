@@ -164,6 +164,9 @@ Result<void> TaskBuilder::Assemble(Parts& parts) {
     parts.group->limits().CopyFrom(from.limits());
     parts.group->timers().WatchCpuLimit(*parts.group);
     parts.group->oom_score_adj.store(from.oom_score_adj.load());
+    parts.group->login_user.store(from.login_user.load());
+    parts.group->login_session.store(from.login_session.load());
+    parts.group->coredump_filter.store(from.coredump_filter.load());
     parts.group->gave_up_terminal.store(from.gave_up_terminal.load());
   }
   parts.task = TRY(MakeRef<Task>(parts.group));

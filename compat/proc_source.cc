@@ -1,5 +1,6 @@
 #include "compat/proc_source.h"
 
+#include "compat/inspect.h"
 #include "compat/sysv_ipc.h"
 #include "compat/task.h"
 #include "vfs/namei.h"
@@ -161,6 +162,18 @@ class KernelProcSource final : public vfs::ProcSource {
     return next;
   }
 
+  int32_t NextChild(ProcId id, int32_t from) override {
+    MutexLock lock(Kernel::Get().lock());
+    ThreadGroup* const group = Kernel::Get().pids().FindGroup(id.pid);
+    int32_t next = -1;
+    if (!group) return next;
+    for (ThreadGroup& child : group->children) {
+      const int32_t pid = child.pid();
+      if (child.parent_tid == id.tid && pid >= from && (next < 0 || pid < next)) next = pid;
+    }
+    return next;
+  }
+
   Result<ProcId> Find(int32_t number) override {
     MutexLock lock(Kernel::Get().lock());
     PidTable& pids = Kernel::Get().pids();
@@ -236,8 +249,15 @@ class KernelProcSource final : public vfs::ProcSource {
     return RefPtr<VmAddressRegion>(memory->region_ref());
   }
 
-  bool IsOwnMemory(VmAddressRegion& region) override {
-    return &Task::Current().region() == &region;
+  Result<size_t> ReadMemory(ProcId id, VmAddressRegion& region, uint64_t address,
+                            std::span<std::byte> bytes) override {
+    const auto user = FindUser(id, region);
+    return user ? ReadMemoryOf(Task::Current(), *user, address, bytes) : size_t{0};
+  }
+  Result<size_t> WriteMemory(ProcId id, VmAddressRegion& region, uint64_t address,
+                             std::span<const std::byte> bytes) override {
+    const auto user = FindUser(id, region);
+    return user ? WriteMemoryOf(Task::Current(), *user, address, bytes) : size_t{0};
   }
 
   Result<String> Text(ProcId id, vfs::ProcText which) override {
@@ -299,9 +319,28 @@ class KernelProcSource final : public vfs::ProcSource {
     return vfs::ProcLimit{value.soft, value.hard};
   }
 
-  Result<String> NameOf(const Path& path) override {
+  Result<String> NameOf(const Path& path, bool if_reachable) override {
     FsContext& fs = Task::Current().fs();
-    return vfs::NameOf(path, fs.root(), fs.mounts());
+    return vfs::NameOf(path, fs.root(), fs.mounts(),
+                       if_reachable ? vfs::IfUnreachable::kNoName : vfs::IfUnreachable::kFullPath);
+  }
+
+  Result<uint64_t> Number(ProcId id, vfs::ProcNumber which) override {
+    const Member member = TRY(FindMember(id));
+    switch (which) {
+      case vfs::ProcNumber::kLoginUser:
+        return uint64_t{member.group->login_user.load()};
+      case vfs::ProcNumber::kLoginSession:
+        return uint64_t{member.group->login_session.load()};
+      case vfs::ProcNumber::kCoredumpFilter:
+        return uint64_t{member.group->coredump_filter.load()};
+      case vfs::ProcNumber::kTimerSlack:
+        break;
+    }
+    if (!member.task) return Errno::kESRCH;
+    if (member.task.get() != Thread::Current() && !Task::Current().Has(vfs::Capability::kSysNice))
+      return Errno::kEPERM;
+    return member.task->timer_slack.load();
   }
 
   Result<void> SetName(ProcId id, std::string_view name) override {
@@ -316,6 +355,28 @@ class KernelProcSource final : public vfs::ProcSource {
     const bool lower = value < member.group->oom_score_adj.load();
     if (lower && !Task::Current().Has(vfs::Capability::kSysResource)) return Errno::kEACCES;
     member.group->oom_score_adj.store(value);
+    return {};
+  }
+
+  Result<void> SetNumber(ProcId id, vfs::ProcNumber which, uint64_t value) override {
+    constexpr uint64_t kAllKinds = 0x1ff;  // of mappings, core(5)
+    const Member member = TRY(FindMember(id));
+    switch (which) {
+      case vfs::ProcNumber::kLoginUser:
+        return SetLoginUser(*member.group, value);
+      case vfs::ProcNumber::kLoginSession:
+        return Errno::kEPERM;
+      case vfs::ProcNumber::kCoredumpFilter:
+        member.group->coredump_filter.store(uint32_t(value & kAllKinds));
+        return {};
+      case vfs::ProcNumber::kTimerSlack:
+        break;
+    }
+    if (!member.task) return Errno::kESRCH;
+    if (member.task.get() != Thread::Current() && !Task::Current().Has(vfs::Capability::kSysNice))
+      return Errno::kEPERM;
+    constexpr uint64_t kDefaultSlack = 50'000;
+    member.task->timer_slack.store(value == 0 ? kDefaultSlack : value);
     return {};
   }
 
@@ -348,6 +409,28 @@ class KernelProcSource final : public vfs::ProcSource {
   }
 
  private:
+  static bool IsOwnMemory(VmAddressRegion& region) { return &Task::Current().region() == &region; }
+  // A thread that has |region| for its memory: the reader, or one of |id|; null if that has gone
+  // on.
+  static RefPtr<Task> FindUser(ProcId id, VmAddressRegion& region) {
+    if (IsOwnMemory(region)) return RefPtr<Task>(&Task::Current());
+    const auto member = FindMember(id);
+    if (!member.ok() || !member.value().task) return nullptr;
+    const auto memory = member.value().task->ShareMemoryContext();
+    return memory && &memory->region() == &region ? member.value().task : nullptr;
+  }
+  // Who has logged in may say so once, of himself; more only whoever controls the audit.
+  static Result<void> SetLoginUser(ThreadGroup& group, uint64_t user) {
+    constexpr uint32_t kUnset = ~0u;
+    if (user > UINT32_MAX) return Errno::kEINVAL;
+    if (&group != &Task::Current().group()) return Errno::kEPERM;
+    if (group.login_user.load() != kUnset && !Task::Current().Has(vfs::Capability::kAuditControl))
+      return Errno::kEPERM;
+    static constinit std::atomic<uint32_t> sessions{0};
+    group.login_user.store(uint32_t(user));
+    group.login_session.store(user == kUnset ? kUnset : sessions.fetch_add(1) + 1);
+    return {};
+  }
   // The reader's own: as it is now, for programs change their titles in place.
   static Result<String> ReadOwnText(VmAddressRegion& region, bool arguments) {
     const auto marks = region.landmarks();

@@ -143,6 +143,9 @@ class ThreadGroup final : public RefCounted<ThreadGroup>,
   std::atomic<bool> undoes_semaphores{false};  // has used SEM_UNDO
   std::atomic<bool> unkillable{false};
   std::atomic<int> oom_score_adj{0};
+  // /proc/PID/loginuid, sessionid (both ~0: nobody logged in) and coredump_filter; inherited.
+  std::atomic<uint32_t> login_user{~0u}, login_session{~0u};
+  std::atomic<uint32_t> coredump_filter{0x33};
   // TIOCNOTTY: its session's terminal is not its own any more. setsid(2) starts anew.
   std::atomic<bool> gave_up_terminal{false};
 

@@ -11,6 +11,8 @@ bool IsDirectory(const Dentry& dentry) {
 
 }  // namespace
 
+constinit std::atomic<uint32_t> MountNamespace::limit_{100'000};
+
 RefPtr<Vnode> Path::vnode() const { return dentry ? dentry->vnode() : nullptr; }
 
 Mount::Mount(RefPtr<FileSystem> file_system, RefPtr<Dentry> root, MountFlags flags, String source)
@@ -49,6 +51,8 @@ Path Mount::SetMountPoint(Path path) {
 Result<RefPtr<MountNamespace>> MountNamespace::Create(RefPtr<Mount> root) {
   auto mounts = TRY(MakeRef<MountNamespace>());
   MutexLock lock(mounts->lock_);
+  root->namespace_ = mounts.get();
+  mounts->count_ = 1;
   mounts->mounts_.PushBack(*RefPtr<Mount>(root).Leak());
   mounts->root_ = std::move(root);
   return mounts;
@@ -58,16 +62,35 @@ MountNamespace::~MountNamespace() {
   // Latest first: what is attached inside another mount goes before that one.
   for (;;) {
     Mount* mount;
+    Path place;
     {
       MutexLock lock(lock_);
       mount = mounts_.back();
-      if (mount) mounts_.Remove(*mount);
+      if (!mount) break;
+      mounts_.Remove(*mount);
+      place = TakeFromPlace(*mount);
+      mount->namespace_ = nullptr;
     }
-    if (!mount) break;
-    const Path place = mount->SetMountPoint({});
     if (place) place.dentry->RemoveMountPoint();
     mount->Release();
   }
+}
+
+void MountNamespace::PutAt(Mount& mount, const Path& where) {
+  where.dentry->AddMountPoint();
+  mount.SetMountPoint(where);
+  mount.place_.key = {where.mount.get(), where.dentry.get()};
+  where.mount->children_++;
+  places_.Insert(mount.place_);
+}
+
+Path MountNamespace::TakeFromPlace(Mount& mount) {
+  Path place = mount.SetMountPoint({});
+  if (!place) return place;
+  places_.Remove(mount.place_);
+  place.mount->children_--;
+  mount.place_.key = {};
+  return place;
 }
 
 Path MountNamespace::root() const {
@@ -75,47 +98,37 @@ Path MountNamespace::root() const {
   return {root_, root_->root()};
 }
 
-bool MountNamespace::Contains(const Mount& mount) {
-  for (Mount& each : mounts_)
-    if (&each == &mount) return true;
-  return false;
+bool MountNamespace::Contains(const Mount& mount) { return mount.namespace_ == this; }
+
+Result<void> MountNamespace::CheckAttached(const Mount& mount) {
+  MutexLock lock(lock_);
+  if (!Contains(mount)) return Errno::kEINVAL;
+  return {};
 }
 
+// The latest of those that were attached there.
 Mount* MountNamespace::FindAt(const Mount& mount, const Dentry& dentry) {
-  for (Mount* each = mounts_.back(); each;) {
-    {
-      MutexLock lock(each->place_lock_);
-      if (each->mount_point_.dentry.get() == &dentry && each->mount_point_.mount.get() == &mount)
-        return each;
-    }
-    each = mounts_.PreviousOf(*each);
-  }
-  return nullptr;
+  const Mount::PlaceKey key{&mount, &dentry};
+  Mount::PlaceNode* const found = places_.AtOrBefore(key);
+  return found && !(found->key < key) ? &found->mount : nullptr;
 }
 
 bool MountNamespace::IsBelow(const Mount& mount, const Mount& ancestor) {
   const Mount* each = &mount;
-  while (each && each != &ancestor) {
-    MutexLock lock(each->place_lock_);
-    each = each->mount_point_.mount.get();
-  }
+  while (each && each != &ancestor) each = each->place_.key.mount;
   return each != nullptr;
-}
-
-bool MountNamespace::HasChildren(const Mount& mount) {
-  for (Mount& each : mounts_)
-    if (&each != &mount && IsBelow(each, mount)) return true;
-  return false;
 }
 
 Result<void> MountNamespace::Attach(const Path& where, RefPtr<Mount> mount) {
   if (!where.dentry->vnode()) return Errno::kENOENT;
   if (IsDirectory(*where.dentry) != IsDirectory(*mount->root())) return Errno::kENOTDIR;
   MutexLock lock(lock_);
-  if (!Contains(*where.mount)) return Errno::kEINVAL;
+  if (!where.mount || !Contains(*where.mount)) return Errno::kEINVAL;
   if (where.dentry->is_unlinked()) return Errno::kENOENT;
-  where.dentry->AddMountPoint();
-  mount->SetMountPoint(where);
+  if (count_ >= limit()) return Errno::kENOSPC;
+  count_++;
+  mount->namespace_ = this;
+  PutAt(*mount, where);
   mounts_.PushBack(*mount.Leak());
   return {};
 }
@@ -127,18 +140,31 @@ Result<void> MountNamespace::Detach(const Path& where, bool lazy) {
     MutexLock lock(lock_);
     if (!Contains(*where.mount)) return Errno::kEINVAL;
     if (where.mount == root_) return Errno::kEBUSY;
-    if (!lazy && (HasChildren(*where.mount) || where.mount->ref_count() > 2)) return Errno::kEBUSY;
-    for (Mount* each = mounts_.front(); each;) {
-      Mount* next = mounts_.NextOf(*each);
-      if (IsBelow(*each, *where.mount)) {
-        mounts_.Remove(*each);
-        gone.PushFront(*each);
+    if (!lazy && (where.mount->children_ > 0 || where.mount->ref_count() > 2)) return Errno::kEBUSY;
+    where.mount->leaving_ = true;
+    // A mount mostly comes after the one it is in: one round finds all, and another sees that.
+    for (bool more = true; more;) {
+      more = false;
+      for (Mount* each = mounts_.front(); each;) {
+        Mount* next = mounts_.NextOf(*each);
+        if (each->leaving_ || (each->place_.key.mount && each->place_.key.mount->leaving_)) {
+          each->leaving_ = true;
+          each->namespace_ = nullptr;
+          mounts_.Remove(*each);
+          gone.PushFront(*each);
+          count_--;
+          more = true;
+        }
+        each = next;
       }
-      each = next;
     }
   }
   while (Mount* mount = gone.PopFront()) {
-    const Path place = mount->SetMountPoint({});
+    Path place;
+    {
+      MutexLock lock(lock_);
+      place = TakeFromPlace(*mount);
+    }
     place.dentry->RemoveMountPoint();
     mount->Release();
   }
@@ -155,8 +181,8 @@ Result<void> MountNamespace::Move(const Path& from, const Path& to) {
     if (!Contains(*from.mount) || !Contains(*to.mount) || from.mount == root_)
       return Errno::kEINVAL;
     if (IsBelow(*to.mount, *from.mount)) return Errno::kELOOP;
-    to.dentry->AddMountPoint();
-    old = from.mount->SetMountPoint(to);
+    old = TakeFromPlace(*from.mount);
+    PutAt(*from.mount, to);
     // The latest is the one seen.
     mounts_.Remove(*from.mount);
     mounts_.PushBack(*from.mount);
@@ -174,11 +200,10 @@ Result<void> MountNamespace::Pivot(const Path& new_root, const Path& put_old) {
     if (!Contains(*new_root.mount) || !Contains(*put_old.mount)) return Errno::kEINVAL;
     if (new_root.mount == root_ || put_old.mount == root_) return Errno::kEBUSY;
     if (!IsBelow(*put_old.mount, *new_root.mount)) return Errno::kEINVAL;
-    put_old.dentry->AddMountPoint();
-    old_place = new_root.mount->SetMountPoint({});
+    old_place = TakeFromPlace(*new_root.mount);
     old_root = root_;
     root_ = new_root.mount;
-    old_root->SetMountPoint(put_old);
+    PutAt(*old_root, put_old);
   }
   old_place.dentry->RemoveMountPoint();
   return {};

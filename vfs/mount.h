@@ -1,4 +1,5 @@
 #pragma once
+#include "base/tree.h"
 #include "vfs/dentry.h"
 #include "vfs/path.h"
 
@@ -20,6 +21,8 @@ template <>
 inline constexpr bool zrun::kIsFlags<zrun::vfs::MountFlags> = true;
 
 namespace zrun::vfs {
+
+class MountNamespace;
 
 // A file system (or a subtree of one), attached at a place in a namespace.
 class Mount : public RefCounted<Mount>, public ListNode<Mount> {
@@ -56,6 +59,24 @@ class Mount : public RefCounted<Mount>, public ListNode<Mount> {
   const int id_;
   mutable Mutex place_lock_{LockRank::kLeaf};
   Path mount_point_ GUARDED_BY(place_lock_);  // changes under the namespace's lock only
+  // The namespace's, under its lock.
+  struct PlaceKey {
+    const Mount* mount = nullptr;
+    const Dentry* dentry = nullptr;
+    bool operator<(const PlaceKey& other) const {
+      return mount != other.mount ? mount < other.mount : dentry < other.dentry;
+    }
+  };
+  const MountNamespace* namespace_ = nullptr;  // the one it is in
+  // Its node among those that have a place.
+  struct PlaceNode : TreeNode<> {
+    explicit PlaceNode(Mount& its_mount) : mount(its_mount) {}
+    Mount& mount;
+    PlaceKey key;  // of mount_point_
+  };
+  PlaceNode place_{*this};
+  size_t children_ = 0;  // mounts whose place is in this one
+  bool leaving_ = false;
 };
 
 // Files without a name are on no mount.
@@ -71,7 +92,8 @@ class MountNamespace : public RefCounted<MountNamespace> {
   ~MountNamespace();
   Path root() const EXCLUDES(lock_);
   // Stacks: the latest mount at a place is the one seen. ENOTDIR unless both are directories or
-  // neither is; ENOENT if the place was removed; EINVAL if it is in no mount of this namespace.
+  // neither is; ENOENT if the place was removed; EINVAL if it is in no mount of this namespace;
+  // ENOSPC if there are limit() mounts.
   Result<void> Attach(const Path& where, RefPtr<Mount> mount) EXCLUDES(lock_);
   // EBUSY while something is mounted below it or, unless |lazy|, in use: more references than the
   // namespace's and the one in |where|. EINVAL if it is not a mount's root.
@@ -94,6 +116,11 @@ class MountNamespace : public RefCounted<MountNamespace> {
     ~Visitor() = default;
   };
   void ForEach(Visitor& visitor) EXCLUDES(lock_);
+  // EINVAL if it is (no longer) attached here.
+  Result<void> CheckAttached(const Mount& mount) EXCLUDES(lock_);
+  // How many mounts there may be (sysctl fs.mount-max).
+  static uint32_t limit() { return limit_.load(std::memory_order_relaxed); }
+  static void SetLimit(uint32_t limit) { limit_.store(limit, std::memory_order_relaxed); }
 
  private:
   template <typename T, typename... Args>
@@ -102,9 +129,17 @@ class MountNamespace : public RefCounted<MountNamespace> {
   bool Contains(const Mount& mount) REQUIRES(lock_);
   Mount* FindAt(const Mount& mount, const Dentry& dentry) REQUIRES(lock_);
   bool IsBelow(const Mount& mount, const Mount& ancestor) REQUIRES(lock_);
-  bool HasChildren(const Mount& mount) REQUIRES(lock_);
+  // Gives a mount its place, or takes it away: the old one is for the caller to drop unlocked.
+  void PutAt(Mount& mount, const Path& where) REQUIRES(lock_);
+  Path TakeFromPlace(Mount& mount) REQUIRES(lock_);
+  struct PlaceTraits {
+    static Mount::PlaceKey KeyOf(const Mount::PlaceNode& place) { return place.key; }
+  };
+  static constinit std::atomic<uint32_t> limit_;
   mutable Mutex lock_{LockRank::kMount};
-  IntrusiveList<Mount, Mount> mounts_ GUARDED_BY(lock_);  // a reference on each
+  IntrusiveList<Mount, Mount> mounts_ GUARDED_BY(lock_);          // a reference on each
+  Tree<Mount::PlaceNode, PlaceTraits> places_ GUARDED_BY(lock_);  // those with a place, by it
+  size_t count_ GUARDED_BY(lock_) = 0;
   RefPtr<Mount> root_ GUARDED_BY(lock_);
 };
 

@@ -52,7 +52,8 @@ Reach Collect(const Path& path, const Path& root, ReversedPath& out) {
 
 }  // namespace
 
-Result<String> NameOf(const Path& path, const Path& root, MountNamespace&) {
+Result<String> NameOf(const Path& path, const Path& root, MountNamespace&,
+                      IfUnreachable if_unreachable) {
   if (path.dentry->is_detached()) return path.dentry->name();
   ReversedPath text = TRY(ReversedPath::Create());
   for (;;) {
@@ -64,7 +65,10 @@ Result<String> NameOf(const Path& path, const Path& root, MountNamespace&) {
     if (generation != Dentry::RenameGeneration()) continue;
     if (reach == Reach::kTooLong) return Errno::kENAMETOOLONG;
     if (text.view().size() == suffix && !text.Prepend("/")) return Errno::kENAMETOOLONG;
-    if (reach == Reach::kOutside && !text.Prepend("(unreachable)")) return Errno::kENAMETOOLONG;
+    if (reach == Reach::kOutside && if_unreachable == IfUnreachable::kNoName) return String();
+    if (reach == Reach::kOutside && if_unreachable == IfUnreachable::kMark &&
+        !text.Prepend("(unreachable)"))
+      return Errno::kENAMETOOLONG;
     return String::Create(text.view());
   }
 }

@@ -85,9 +85,11 @@ Result<void> SetXattr(const Credentials& credentials, const Path& path, std::str
 Result<void> RemoveXattr(const Credentials& credentials, const Path& path, std::string_view name);
 // Without the trusted ones for those who may not see them.
 Result<size_t> ListXattr(const Credentials& credentials, const Path& path, std::span<char> names);
-// The absolute name as seen from |root| (getcwd, /proc/self/fd/N); "(unreachable)/..." outside it,
-// " (deleted)" appended.
-Result<String> NameOf(const Path& path, const Path& root, MountNamespace& mounts);
+// The absolute name as seen from |root| (getcwd, /proc/self/fd/N), " (deleted)" appended. What lies
+// outside of |root| is "(unreachable)/...", or has the full path, or "" for a name.
+enum class IfUnreachable : uint8_t { kMark, kFullPath, kNoName };
+Result<String> NameOf(const Path& path, const Path& root, MountNamespace& mounts,
+                      IfUnreachable if_unreachable = IfUnreachable::kMark);
 
 }  // namespace zrun::vfs
 template <>

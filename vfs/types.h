@@ -122,6 +122,7 @@ enum class Capability : uint8_t {
   kSysTtyConfig = 26,
   kMknod = 27,
   kLease = 28,
+  kAuditControl = 30,
   kSetFcap = 31,
 };
 

@@ -1,6 +1,8 @@
 // Mounts.
 #include "vfs/mount.h"
 
+#include <algorithm>
+
 #include "compat/path_argument.h"
 #include "compat/syscall_table.h"
 #include "vfs/block_device.h"
@@ -30,7 +32,11 @@ MountFlags FlagsOf(MountBits bits) {
       uint32_t(MountFlags::kReadOnly | MountFlags::kNoSuid | MountFlags::kNoDev |
                MountFlags::kNoExec | MountFlags::kNoAtime | MountFlags::kNoDirAtime);
   auto flags = MountFlags(uint32_t(bits) & kKept);
-  if (!HasAny(bits, MountBits::kNoAtime | MountBits::kStrictAtime)) flags |= MountFlags::kRelAtime;
+  if (HasAny(bits, MountBits::kStrictAtime)) {
+    flags = flags & ~MountFlags::kNoAtime;
+  } else if (!HasAny(bits, MountBits::kNoAtime)) {
+    flags |= MountFlags::kRelAtime;
+  }
   return flags;
 }
 
@@ -74,28 +80,41 @@ Result<RefPtr<Mount>> CloneMount(const Mount& mount, RefPtr<vfs::Dentry> root) {
                        mount.flags(), mount.source());
 }
 
+struct MountCopy {
+  const Mount* original;
+  RefPtr<Mount> copy;  // null: not below what is bound
+};
+
 // MS_BIND|MS_REC: what is mounted below |from| appears below its copy too. Mounts come in the order
 // they were made, so a parent's copy is there before its children need it.
-Result<void> BindBelow(vfs::MountNamespace& mounts, const Path& from, RefPtr<Mount> top) {
-  struct Copy {
-    RefPtr<Mount> original, copy;
-  };
+Result<void> BindBelow(vfs::MountNamespace& mounts, const Path& from, const RefPtr<Mount>& top) {
   Gather gather;
   mounts.ForEach(gather);
   if (!gather.complete) return Errno::kENOMEM;
-  Vector<Copy> copies;
-  TRY(copies.PushBack({from.mount, std::move(top)}));
+  Vector<MountCopy> copies;
+  TRY(copies.Reserve(gather.mounts.size()));
+  for (const auto& mount : gather.mounts) TRY(copies.PushBack({mount.get(), nullptr}));
+  const auto before = [](const MountCopy& a, const MountCopy& b) {
+    return a.original < b.original;
+  };
+  std::sort(copies.begin(), copies.end(), before);
+  const auto copy_of = [&](const Mount* mount) -> RefPtr<Mount>* {
+    const auto found =
+        std::lower_bound(copies.begin(), copies.end(), MountCopy{mount, nullptr}, before);
+    return found != copies.end() && found->original == mount ? &found->copy : nullptr;
+  };
   for (const auto& mount : gather.mounts) {
+    if (mount == top) continue;
     const Path place = mount->mount_point();
     if (!place) continue;
-    for (size_t i = 0; i < copies.size(); i++) {
-      if (place.mount != copies[i].original) continue;
-      if (i == 0 && !IsBelow(place.dentry, from.dentry)) break;
-      auto copy = TRY(CloneMount(*mount, mount->root()));
-      TRY(mounts.Attach({copies[i].copy, place.dentry}, copy));
-      TRY(copies.PushBack({mount, std::move(copy)}));
-      break;
-    }
+    const bool in_source = place.mount == from.mount;
+    if (in_source && !IsBelow(place.dentry, from.dentry)) continue;
+    RefPtr<Mount>* const parent = copy_of(place.mount.get());
+    RefPtr<Mount> parent_copy = in_source ? top : parent ? *parent : nullptr;
+    if (!parent_copy) continue;
+    auto copy = TRY(CloneMount(*mount, mount->root()));
+    TRY(mounts.Attach({std::move(parent_copy), place.dentry}, copy));
+    *copy_of(mount.get()) = std::move(copy);
   }
   return {};
 }
@@ -104,10 +123,15 @@ SyscallResult Bind(Task& task, const Path& where, UserCString source, MountBits 
   const auto from = TRY(ResolvePath(task, Fd{kAtFdCwd}, source, WalkFlags::kNone));
   if (!from.mount) return Errno::kEINVAL;
   auto& mounts = task.fs().mounts();
+  TRY(mounts.CheckAttached(*from.mount));
   auto mount = TRY(CloneMount(*from.mount, from.dentry));
   TRY(mounts.Attach(where, mount));
-  if (HasAny(bits, MountBits::kRecursive)) TRY(BindBelow(mounts, from, std::move(mount)));
-  return 0;
+  if (!HasAny(bits, MountBits::kRecursive)) return 0;
+  const auto bound = BindBelow(mounts, from, mount);
+  if (bound.ok()) return 0;
+  // All or nothing.
+  static_cast<void>(mounts.Detach({mount, mount->root()}, true));
+  return bound.error();
 }
 
 // The disk that a block special file names.
@@ -158,8 +182,11 @@ SyscallResult sys_umount2(Task& task, UserCString target, UmountFlags flags) {
   if (!HasOnly(flags, kForce | kDetach | kExpire | UmountFlags::kNoFollow)) return Errno::kEINVAL;
   if (HasAny(flags, kExpire) && HasAny(flags, kForce | kDetach)) return Errno::kEINVAL;
   const auto walk = HasAny(flags, UmountFlags::kNoFollow) ? WalkFlags::kNoFollow : WalkFlags::kNone;
-  const auto where = TRY(ResolvePath(task, Fd{kAtFdCwd}, target, walk));
+  auto where = TRY(ResolvePath(task, Fd{kAtFdCwd}, target, walk));
   if (!MayMount(task)) return Errno::kEPERM;
+  if (!where.mount) return Errno::kEINVAL;
+  // "." stays below what was mounted upon it later; meant is the topmost.
+  where = task.fs().mounts().Descend(std::move(where));
   if (!IsMountRoot(where)) return Errno::kEINVAL;
   // The mark that a second MNT_EXPIRE looks for is never there: every look counts as use.
   if (HasAny(flags, kExpire)) return Errno::kEAGAIN;

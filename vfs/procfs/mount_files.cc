@@ -37,9 +37,7 @@ void AppendMountOptions(TextSink& out, MountFlags flags, bool read_only) {
 
 // Where a mount is seen: "" if the reader cannot see it.
 Result<String> PlaceOf(const ProcRequest& request, Mount& mount) {
-  String name = TRY(request.source.NameOf({RefPtr<Mount>(&mount), mount.root()}));
-  if (name.view().starts_with("(unreachable)")) return String();
-  return name;
+  return request.source.NameOf({RefPtr<Mount>(&mount), mount.root()}, true);
 }
 
 // |show| gets each visible mount and its place.

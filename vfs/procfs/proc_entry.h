@@ -1,4 +1,6 @@
 #pragma once
+#include <atomic>
+
 #include "vfs/procfs/proc_source.h"
 
 // The files of /proc are lines of tables; everything about one stands in its line.
@@ -7,6 +9,12 @@ namespace zrun::vfs {
 struct ProcRequest {
   ProcSource& source;
   ProcId id;  // zero for files of no process
+};
+
+// A setting that keeps what root writes, within bounds (EINVAL).
+struct ProcSetting {
+  std::atomic<int64_t> value;
+  int64_t least, most;
 };
 
 struct ProcEntry {
@@ -20,6 +28,8 @@ struct ProcEntry {
   Result<void> (*store)(const ProcRequest& request, std::string_view text) = nullptr;
   // Links: the place itself (then the text is its name), or only a text.
   Result<Path> (*follow)(const ProcRequest& request) = nullptr;
+  // In place of |show| and |store|: a number.
+  ProcSetting* setting = nullptr;
   // Only for those who may trace the process.
   bool restricted = false;
   // poll(2) may wait for a change. Files of no process always may.

@@ -27,9 +27,12 @@ class ProcDirectoryFile final : public FileDescription {
   Result<void> Sync(bool) override { return {}; }
   Result<uint64_t> Seek(int64_t offset, int whence) override {
     constexpr int kSet = 0, kCurrent = 1;
-    if (whence != kSet && whence != kCurrent) return Errno::kEINVAL;
-    const int64_t target = (whence == kSet ? 0 : int64_t(position_.load())) + offset;
-    if (target < 0) return Errno::kEINVAL;
+    constexpr int kEnd = 2;
+    if (whence < kSet || whence > kEnd) return Errno::kEINVAL;
+    // Such a directory's size is 0.
+    const int64_t base = whence == kCurrent ? int64_t(position_.load()) : 0;
+    int64_t target;
+    if (__builtin_add_overflow(base, offset, &target) || target < 0) return Errno::kEINVAL;
     position_.store(uint64_t(target));
     return uint64_t(target);
   }
@@ -73,6 +76,11 @@ class ProcRegular final : public ProcNode {
       : ProcNode(std::move(file_system), id, inode, entry.mode), entry_(entry) {}
   Result<RefPtr<FileDescription>> Open(const Path& path, OpenFlags flags) override {
     if (entry_.restricted) TRY(source().CheckInspect(id_));
+    // sysctl(8): what nobody may change, root may not either.
+    const bool is_sysctl =
+        &entry_ >= kSysctlEntries.data() && &entry_ < kSysctlEntries.data() + kSysctlEntries.size();
+    const bool for_writing = (flags & OpenFlags::kAccessMode) != OpenFlags::kReadOnly;
+    if (is_sysctl && for_writing && !(entry_.mode & 0222)) return Errno::kEACCES;
     return OpenProcText(path, flags, request(), entry_);
   }
 

@@ -115,7 +115,7 @@ class ProcLink : public ProcNode {
 
 Result<RefPtr<Vnode>> MakeProcFile(RefPtr<ProcFs> file_system, const ProcEntry& entry, ProcId id,
                                    uint64_t inode);
-// /proc/PID and /proc/PID/task/TID.
-Result<RefPtr<Vnode>> MakeProcessDirectory(RefPtr<ProcFs> file_system, ProcId id);
+// /proc/PID, which may name a thread, or, if |is_task|, /proc/PID/task/TID.
+Result<RefPtr<Vnode>> MakeProcessDirectory(RefPtr<ProcFs> file_system, ProcId id, bool is_task);
 
 }  // namespace zrun::vfs

@@ -73,6 +73,9 @@ enum class ProcText : uint8_t { kCommandLine, kEnvironment, kAuxiliaryVector };
 enum class ProcName : uint8_t { kHost, kDomain };
 enum class ProcIpc : uint8_t { kSharedMemory, kSemaphores, kMessageQueues };
 
+// Numbers of a process that it, or who may trace it, can set.
+enum class ProcNumber : uint8_t { kLoginUser, kLoginSession, kTimerSlack, kCoredumpFilter };
+
 class ProcSource {
  public:
   // ---- Who there is. The reader:
@@ -83,6 +86,8 @@ class ProcSource {
   // By number, which may be a thread's; ENOENT.
   virtual Result<ProcId> Find(int32_t number) = 0;
   virtual bool Exists(ProcId id) = 0;
+  // The lowest child >= |from| that the thread made; -1 past the last.
+  virtual int32_t NextChild(ProcId id, int32_t from) = 0;
 
   // ---- What is known of one.
   virtual Result<ProcFacts> Facts(ProcId id) = 0;
@@ -91,8 +96,12 @@ class ProcSource {
   virtual Result<void> CheckInspect(ProcId id) = 0;
   // Null if it has none any more.
   virtual Result<RefPtr<VmAddressRegion>> Memory(ProcId id) = 0;
-  // Whether |region| is the reader's own: then it can be read and written.
-  virtual bool IsOwnMemory(VmAddressRegion& region) = 0;
+  // Copies between |bytes| and |region|, which was the memory of |id| when it was asked for: how
+  // many bytes, fewer at a hole (EFAULT if none). 0 once the process does without that memory.
+  virtual Result<size_t> ReadMemory(ProcId id, VmAddressRegion& region, uint64_t address,
+                                    std::span<std::byte> bytes) = 0;
+  virtual Result<size_t> WriteMemory(ProcId id, VmAddressRegion& region, uint64_t address,
+                                     std::span<const std::byte> bytes) = 0;
   virtual Result<String> Text(ProcId id, ProcText which) = 0;
   virtual Result<Path> Place(ProcId id, ProcPlace which) = 0;
   virtual Result<RefPtr<MountNamespace>> Mounts(ProcId id) = 0;
@@ -101,12 +110,16 @@ class ProcSource {
   // RLIMIT_* by number; there are kLimitCount.
   static constexpr unsigned kLimitCount = 16;
   virtual Result<ProcLimit> Limit(ProcId id, unsigned which) = 0;
-  // As the reader would name it.
-  virtual Result<String> NameOf(const Path& path) = 0;
+  virtual Result<uint64_t> Number(ProcId id, ProcNumber which) = 0;
+  // As the reader would name it; what lies outside of his root by its full path. With
+  // |if_reachable| such a place has no name: "".
+  virtual Result<String> NameOf(const Path& path, bool if_reachable = false) = 0;
 
   // ---- Changes; permission bits of the file have been checked.
   virtual Result<void> SetName(ProcId id, std::string_view name) = 0;
   virtual Result<void> SetOomScoreAdj(ProcId id, int32_t value) = 0;
+  // EPERM, EINVAL.
+  virtual Result<void> SetNumber(ProcId id, ProcNumber which, uint64_t value) = 0;
 
   // ---- The system.
   virtual SystemFacts System() = 0;

@@ -65,6 +65,9 @@ class TextFile final : public FileDescription {
            contents_.entry->path.starts_with("net/");
   }
 
+  // A file without a size has any: programs truncate before they write, as if it were a real one.
+  Result<void> Truncate(uint64_t) override { return {}; }
+
   Result<uint64_t> Seek(int64_t offset, int whence) override EXCLUDES(lock_) {
     MutexLock lock(lock_);
     position_ = TRY(SeekFrom(position_, offset, whence));
@@ -76,10 +79,20 @@ class TextFile final : public FileDescription {
     MutexLock lock(lock_);
     return has_text_;
   }
+  // What is about the network or the mounts outlives the process whose directory shows it.
+  Result<void> CheckSubject() {
+    const bool is_of_process =
+        request_.id.pid != 0 && !(contents_.entry && contents_.entry->path.starts_with("net/"));
+    if (is_of_process && !request_.source.Exists(request_.id)) return Errno::kESRCH;
+    return {};
+  }
   Result<String> Make() {
+    TRY(CheckSubject());
     TextBuilder out;
     if (contents_.show) {
       TRY(contents_.show(request_.source, request_.id, contents_.number, out));
+    } else if (contents_.entry->setting) {
+      zrun::Write(out, contents_.entry->setting->value.load(std::memory_order_relaxed), "\n");
     } else if (contents_.entry->show) {
       TRY(contents_.entry->show(request_, out));
     } else if (!contents_.entry->constant.empty()) {
@@ -89,7 +102,9 @@ class TextFile final : public FileDescription {
     return out.Take();
   }
   Result<size_t> Store(DataSource& source) {
-    if (!contents_.entry || !contents_.entry->store) return Errno::kEIO;
+    if (!contents_.entry || !(contents_.entry->store || contents_.entry->setting))
+      return request_.id.pid != 0 ? Errno::kEINVAL : Errno::kEIO;
+    TRY(CheckSubject());
     std::array<std::byte, 512> buffer;
     String text;
     size_t total = 0;
@@ -100,8 +115,25 @@ class TextFile final : public FileDescription {
     }
     std::string_view view = text.view();
     while (!view.empty() && (view.back() == '\n' || view.back() == '\0')) view.remove_suffix(1);
-    TRY(contents_.entry->store(request_, view));
+    if (contents_.entry->setting) {
+      TRY(StoreSetting(*contents_.entry->setting, view));
+    } else {
+      TRY(contents_.entry->store(request_, view));
+    }
     return total;
+  }
+  static Result<void> StoreSetting(ProcSetting& setting, std::string_view text) {
+    while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
+    while (!text.empty() && text.back() == ' ') text.remove_suffix(1);
+    const bool negative = text.starts_with('-');
+    const ParsedNumber number = ParseUnsigned(text.substr(negative));
+    if (number.length == 0 || number.length != text.size() - negative ||
+        number.value > uint64_t(INT64_MAX))
+      return Errno::kEINVAL;
+    const int64_t value = negative ? -int64_t(number.value) : int64_t(number.value);
+    if (value < setting.least || value > setting.most) return Errno::kEINVAL;
+    setting.value.store(value, std::memory_order_relaxed);
+    return {};
   }
 
   const ProcRequest request_;
@@ -112,12 +144,12 @@ class TextFile final : public FileDescription {
   uint64_t position_ GUARDED_BY(lock_) = 0;
 };
 
-// The reader's own memory; that of others is out of reach.
+// The memory that the process had when the file was opened.
 class MemoryFile final : public FileDescription {
  public:
-  MemoryFile(Path path, OpenFlags flags, ProcSource& source, RefPtr<VmAddressRegion> region)
+  MemoryFile(Path path, OpenFlags flags, const ProcRequest& request, RefPtr<VmAddressRegion> region)
       : FileDescription(std::move(path), flags, Signals::kReadable | Signals::kWritable),
-        source_(source),
+        request_(request),
         region_(std::move(region)) {}
   bool can_wait() const override { return false; }
   Result<size_t> Read(DataSink& sink) override {
@@ -131,13 +163,11 @@ class MemoryFile final : public FileDescription {
     return count;
   }
   Result<size_t> ReadAt(uint64_t offset, DataSink& sink) override {
-    if (!source_.IsOwnMemory(*region_)) return Errno::kEIO;
-    UserMemory memory(*region_);
     std::array<std::byte, 512> buffer;
     size_t total = 0;
     while (sink.remaining() > 0) {
       const auto part = std::span(buffer).first(std::min(buffer.size(), sink.remaining()));
-      const auto count = memory.CopyIn(part, UserPtr<const std::byte>(offset + total));
+      const auto count = request_.source.ReadMemory(request_.id, *region_, offset + total, part);
       if (!count.ok() && total == 0) return Errno::kEIO;
       if (!count.ok()) break;
       const auto put = sink.Put(part.first(count.value()));
@@ -149,14 +179,12 @@ class MemoryFile final : public FileDescription {
     return total;
   }
   Result<size_t> WriteAt(uint64_t offset, DataSource& source) override {
-    if (!source_.IsOwnMemory(*region_)) return Errno::kEIO;
-    UserMemory memory(*region_);
     std::array<std::byte, 512> buffer;
     size_t total = 0;
     while (source.remaining() > 0) {
       const size_t taken = TRY(source.Take(buffer));
-      const auto count = memory.CopyOut(UserPtr<std::byte>(offset + total),
-                                        std::span<const std::byte>(buffer).first(taken));
+      const auto count = request_.source.WriteMemory(
+          request_.id, *region_, offset + total, std::span<const std::byte>(buffer).first(taken));
       if (!count.ok() && total == 0) return Errno::kEIO;
       if (!count.ok()) break;
       total += count.value();
@@ -172,7 +200,7 @@ class MemoryFile final : public FileDescription {
   }
 
  private:
-  ProcSource& source_;
+  const ProcRequest request_;
   const RefPtr<VmAddressRegion> region_;
   std::atomic<uint64_t> position_{0};
 };
@@ -197,8 +225,7 @@ Result<RefPtr<FileDescription>> OpenProcMemory(const Path& path, OpenFlags flags
   TRY(request.source.CheckInspect(request.id));
   auto region = TRY(request.source.Memory(request.id));
   if (!region) return Errno::kESRCH;
-  return RefPtr<FileDescription>(
-      TRY(MakeRef<MemoryFile>(path, flags, request.source, std::move(region))));
+  return RefPtr<FileDescription>(TRY(MakeRef<MemoryFile>(path, flags, request, std::move(region))));
 }
 
 }  // namespace zrun::vfs

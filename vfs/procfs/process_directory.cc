@@ -89,6 +89,7 @@ class FdDirectory final : public ProcDirectory {
     return RefPtr<Vnode>(TRY(MakeRef<FdLink>(file_system_, id_, fd, mode)));
   }
   Result<void> ReadDirectory(uint64_t cursor, DirentSink& sink) override {
+    if (!source().Exists(id_)) return Errno::kENOENT;
     if (cursor > INT32_MAX) return {};
     const auto kind = info_ ? ProcInodeKind::kFdInfo : ProcInodeKind::kFd;
     const auto type = info_ ? VnodeType::kRegular : VnodeType::kSymlink;
@@ -112,12 +113,21 @@ class TaskDirectory final : public ProcDirectory {
   TaskDirectory(RefPtr<ProcFs> file_system, ProcId id)
       : ProcDirectory(std::move(file_system), id,
                       ProcInode(id, ProcInodeKind::kDirectory, 0x100002), kModeDirectory | 0555) {}
+  // Each thread's directory is a link to it.
+  Result<Attributes> GetAttributes() override {
+    Attributes attributes = TRY(ProcNode::GetAttributes());
+    for (int32_t tid = source().NextThread(id_.pid, 0); tid >= 0;
+         tid = source().NextThread(id_.pid, tid + 1))
+      attributes.links++;
+    return attributes;
+  }
   Result<RefPtr<Vnode>> Lookup(std::string_view name) override {
     const ProcId thread{id_.pid, NumberOf(name)};
     if (thread.tid <= 0 || !source().Exists(thread)) return Errno::kENOENT;
-    return MakeProcessDirectory(file_system_, thread);
+    return MakeProcessDirectory(file_system_, thread, true);
   }
   Result<void> ReadDirectory(uint64_t cursor, DirentSink& sink) override {
+    if (!source().Exists(id_)) return Errno::kENOENT;
     if (cursor > INT32_MAX) return {};
     for (int32_t tid = source().NextThread(id_.pid, int32_t(cursor)); tid >= 0;
          tid = source().NextThread(id_.pid, tid + 1)) {
@@ -143,17 +153,32 @@ class MemoryNode final : public ProcNode {
   }
 };
 
+// ---- children
+
+Result<void> ShowChildren(const ProcRequest& request, TextSink& out) {
+  for (int32_t pid = request.source.NextChild(request.id, 0); pid >= 0;
+       pid = request.source.NextChild(request.id, pid + 1))
+    Write(out, pid, ' ');
+  return {};
+}
+constexpr ProcEntry kChildren{.path = "children", .show = ShowChildren};
+
 class ProcessDirectory final : public TableDirectory {
  public:
-  ProcessDirectory(RefPtr<ProcFs> file_system, ProcId id)
+  ProcessDirectory(RefPtr<ProcFs> file_system, ProcId id, bool is_task)
       : TableDirectory(std::move(file_system), kProcessEntries, {}, id,
-                       ProcInode(id, ProcInodeKind::kProcess, 0), kModeDirectory | 0555) {}
+                       ProcInode(id, is_task ? ProcInodeKind::kTask : ProcInodeKind::kProcess, 0),
+                       kModeDirectory | 0555),
+        is_task_(is_task) {}
   Result<RefPtr<Vnode>> Lookup(std::string_view name) override {
     if (!source().Exists(id_)) return Errno::kENOENT;
     if (name == "fd") return RefPtr<Vnode>(TRY(MakeRef<FdDirectory>(file_system_, id_, false)));
     if (name == "fdinfo") return RefPtr<Vnode>(TRY(MakeRef<FdDirectory>(file_system_, id_, true)));
     if (name == "mem") return RefPtr<Vnode>(TRY(MakeRef<MemoryNode>(file_system_, id_)));
-    if (name == "task" && id_.tid == 0)
+    if (name == "children" && is_task_)
+      return MakeProcFile(file_system_, kChildren, id_,
+                          ProcInode(id_, ProcInodeKind::kDirectory, 0x100003));
+    if (name == "task" && !is_task_)
       return RefPtr<Vnode>(TRY(MakeRef<TaskDirectory>(file_system_, id_)));
     return TableDirectory::Lookup(name);
   }
@@ -164,12 +189,14 @@ class ProcessDirectory final : public TableDirectory {
     } kOwn[] = {{"fd", VnodeType::kDirectory},
                 {"fdinfo", VnodeType::kDirectory},
                 {"mem", VnodeType::kRegular},
-                {"task", VnodeType::kDirectory}};
+                {"task", VnodeType::kDirectory},
+                {"children", VnodeType::kRegular}};
     if (!source().Exists(id_)) return Errno::kENOENT;
-    const uint64_t own = id_.tid == 0 ? std::size(kOwn) : std::size(kOwn) - 1;
+    constexpr uint64_t own = std::size(kOwn) - 1;
     for (; cursor < own; cursor++) {
+      const auto& entry = kOwn[cursor == own - 1 && is_task_ ? own : cursor];
       const uint64_t inode = ProcInode(id_, ProcInodeKind::kDirectory, uint32_t(0x100000 + cursor));
-      if (!sink.Add(inode, kOwn[cursor].type, kOwn[cursor].name, cursor + 1)) return {};
+      if (!sink.Add(inode, entry.type, entry.name, cursor + 1)) return {};
     }
     Shifted shifted(sink, own);
     return TableDirectory::ReadDirectory(cursor - own, shifted);
@@ -187,6 +214,7 @@ class ProcessDirectory final : public TableDirectory {
     DirentSink& sink_;
     const uint64_t by_;
   };
+  const bool is_task_;
 };
 
 // ---- /proc itself.
@@ -201,7 +229,7 @@ class RootDirectory final : public TableDirectory {
     if (number < 0) return TableDirectory::Lookup(name);
     const auto id = source().Find(number);
     if (!id.ok()) return Errno::kENOENT;
-    return MakeProcessDirectory(file_system_, id.value());
+    return MakeProcessDirectory(file_system_, id.value(), false);
   }
   Result<void> ReadDirectory(uint64_t cursor, DirentSink& sink) override {
     const uint64_t table = end_cursor();
@@ -250,8 +278,8 @@ constinit ProcSource* proc_source = nullptr;
 
 }  // namespace
 
-Result<RefPtr<Vnode>> MakeProcessDirectory(RefPtr<ProcFs> file_system, ProcId id) {
-  return RefPtr<Vnode>(TRY(MakeRef<ProcessDirectory>(std::move(file_system), id)));
+Result<RefPtr<Vnode>> MakeProcessDirectory(RefPtr<ProcFs> file_system, ProcId id, bool is_task) {
+  return RefPtr<Vnode>(TRY(MakeRef<ProcessDirectory>(std::move(file_system), id, is_task)));
 }
 
 RefPtr<Vnode> ProcFs::Root() {

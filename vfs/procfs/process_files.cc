@@ -266,6 +266,47 @@ Result<void> ShowPersonality(const ProcRequest& request, TextSink& out) {
   return {};
 }
 
+template <ProcNumber kWhich>
+Result<void> ShowNumber(const ProcRequest& request, TextSink& out) {
+  Write(out, TRY(request.source.Number(request.id, kWhich)));
+  // These two were never ended with a newline.
+  constexpr bool kBare = kWhich == ProcNumber::kLoginUser || kWhich == ProcNumber::kLoginSession;
+  if (!kBare) out.Append("\n");
+  return {};
+}
+template <ProcNumber kWhich>
+Result<void> StoreNumber(const ProcRequest& request, std::string_view text) {
+  const ParsedNumber number = ParseUnsigned(text);
+  if (number.length == 0 || number.length != text.size()) return Errno::kEINVAL;
+  return request.source.SetNumber(request.id, kWhich, number.value);
+}
+
+Result<void> ShowCoredumpFilter(const ProcRequest& request, TextSink& out) {
+  Write(out, Hex{TRY(request.source.Number(request.id, ProcNumber::kCoredumpFilter)), 8}, '\n');
+  return {};
+}
+// In hexadecimal, octal or decimal, as C writes them.
+Result<void> StoreCoredumpFilter(const ProcRequest& request, std::string_view text) {
+  unsigned base = 10;
+  if (text.starts_with("0x") || text.starts_with("0X")) {
+    base = 16;
+    text.remove_prefix(2);
+  } else if (text.starts_with('0') && text.size() > 1) {
+    base = 8;
+  }
+  if (text.empty()) return Errno::kEINVAL;
+  uint64_t value = 0;
+  for (char c : text) {
+    const unsigned digit =
+        c >= '0' && c <= '9' ? unsigned(c - '0') : unsigned((c | 0x20) - 'a' + 10);
+    if ((c < '0' || c > '9') && ((c | 0x20) < 'a' || (c | 0x20) > 'f')) return Errno::kEINVAL;
+    if (digit >= base) return Errno::kEINVAL;
+    value = value * base + digit;
+    if (value > UINT32_MAX) return Errno::kERANGE;
+  }
+  return request.source.SetNumber(request.id, ProcNumber::kCoredumpFilter, value);
+}
+
 Result<void> ShowNothing(const ProcRequest&, TextSink&) { return {}; }
 
 constexpr std::string_view kWholeIdMap = "         0          0 4294967295";
@@ -279,7 +320,10 @@ constexpr ProcEntry kEntries[] = {
     {.path = "cgroup", .constant = "0::/"},
     {.path = "cmdline", .show = ShowText<ProcText::kCommandLine>},
     {.path = "comm", .mode = kFile | 0644, .show = ShowName, .store = StoreName},
-    {.path = "coredump_filter", .mode = kFile | 0644, .constant = "00000033"},
+    {.path = "coredump_filter",
+     .mode = kFile | 0644,
+     .show = ShowCoredumpFilter,
+     .store = StoreCoredumpFilter},
     {.path = "cpuset", .constant = "/"},
     {.path = "cwd",
      .mode = kLink,
@@ -296,7 +340,10 @@ constexpr ProcEntry kEntries[] = {
     {.path = "gid_map", .mode = kFile | 0644, .constant = kWholeIdMap},
     {.path = "io", .mode = kFile | 0400, .show = ShowIo, .restricted = true},
     {.path = "limits", .show = ShowLimits},
-    {.path = "loginuid", .mode = kFile | 0644, .constant = "4294967295"},
+    {.path = "loginuid",
+     .mode = kFile | 0644,
+     .show = ShowNumber<ProcNumber::kLoginUser>,
+     .store = StoreNumber<ProcNumber::kLoginUser>},
     {.path = "maps", .show = ShowMaps, .restricted = true},
     {.path = "mountinfo", .show = ShowMountInfo, .waits = true},
     {.path = "mounts", .show = ShowMounts, .waits = true},
@@ -352,7 +399,7 @@ constexpr ProcEntry kEntries[] = {
     {.path = "root", .mode = kLink, .follow = FollowPlace<ProcPlace::kRoot>, .restricted = true},
     {.path = "sched", .mode = kFile | 0644, .show = ShowSched},
     {.path = "schedstat", .show = ShowSchedStat},
-    {.path = "sessionid", .constant = "4294967295"},
+    {.path = "sessionid", .show = ShowNumber<ProcNumber::kLoginSession>},
     {.path = "setgroups", .mode = kFile | 0644, .constant = "allow"},
     {.path = "smaps", .show = ShowSmaps, .restricted = true},
     {.path = "smaps_rollup", .show = ShowSmapsRollup, .restricted = true},
@@ -360,7 +407,10 @@ constexpr ProcEntry kEntries[] = {
     {.path = "statm", .show = ShowStatm},
     {.path = "status", .show = ShowStatus},
     {.path = "syscall", .mode = kFile | 0400, .show = ShowSyscall, .restricted = true},
-    {.path = "timerslack_ns", .mode = kFile | 0666, .constant = "50000"},
+    {.path = "timerslack_ns",
+     .mode = kFile | 0666,
+     .show = ShowNumber<ProcNumber::kTimerSlack>,
+     .store = StoreNumber<ProcNumber::kTimerSlack>},
     {.path = "uid_map", .mode = kFile | 0644, .constant = kWholeIdMap},
     {.path = "wchan", .constant = "0"},
 };

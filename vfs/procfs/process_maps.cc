@@ -54,6 +54,9 @@ void ShowName(const ProcRequest& request, const Mapping& mapping, FileDescriptio
   } else if (HasAny(mapping.flags, MapFlags::kHeap)) {
     pad();
     out.Append("[heap]");
+  } else if (!HasAny(mapping.flags, MapFlags::kPrivate)) {
+    pad();
+    out.Append("/dev/zero (deleted)");  // shared memory without a file is an unlinked one's
   }
 }
 
@@ -150,11 +153,13 @@ Result<void> ShowSmaps(const ProcRequest& request, TextSink& out) {
     figures.Add(mapping);
     ShowFigures(figures, false, out);
     const bool is_shared = !HasAny(mapping.flags, MapFlags::kPrivate);
+    const bool may_write = !is_shared || HasAny(mapping.max_access, hal::Access::kWrite);
     Write(out, "THPeligible:           0\nVmFlags:",
           HasAny(mapping.access, hal::Access::kRead) ? " rd" : "",
           HasAny(mapping.access, hal::Access::kWrite) ? " wr" : "",
-          HasAny(mapping.access, hal::Access::kExecute) ? " ex" : "", is_shared ? " sh" : "",
-          " mr mw me", HasAny(mapping.flags, MapFlags::kGrowsDown) ? " gd" : "",
+          HasAny(mapping.access, hal::Access::kExecute) ? " ex" : "", is_shared ? " sh" : "", " mr",
+          may_write ? " mw" : "", " me", is_shared && may_write ? " ms" : "",
+          HasAny(mapping.flags, MapFlags::kGrowsDown) ? " gd" : "",
           HasAny(mapping.flags, MapFlags::kLocked) ? " lo" : "",
           HasAny(mapping.flags, MapFlags::kNoReserve) ? " nr" : "",
           HasAny(mapping.flags, MapFlags::kDontFork) ? " dc" : "",

@@ -57,7 +57,21 @@ class FakeSource final : public ProcSource {
     return {};
   }
   Result<RefPtr<VmAddressRegion>> Memory(ProcId) override { return RefPtr<VmAddressRegion>(); }
-  bool IsOwnMemory(VmAddressRegion&) override { return false; }
+  Result<size_t> ReadMemory(ProcId, VmAddressRegion&, uint64_t, std::span<std::byte>) override {
+    return size_t{0};
+  }
+  Result<size_t> WriteMemory(ProcId, VmAddressRegion&, uint64_t,
+                             std::span<const std::byte>) override {
+    return size_t{0};
+  }
+  int32_t NextChild(ProcId id, int32_t from) override {
+    return id.number() == 1 && from <= 5 ? 5 : -1;
+  }
+  Result<uint64_t> Number(ProcId, ProcNumber) override { return number; }
+  Result<void> SetNumber(ProcId, ProcNumber, uint64_t value) override {
+    number = value;
+    return {};
+  }
   Result<String> Text(ProcId, ProcText) override {
     return String::Create(std::string_view("sh\0-c\0", 6));
   }
@@ -71,8 +85,9 @@ class FakeSource final : public ProcSource {
   Result<ProcLimit> Limit(ProcId, unsigned which) override {
     return ProcLimit{which == 7 ? 1024 : ~uint64_t{0}, ~uint64_t{0}};
   }
-  Result<String> NameOf(const Path& path) override {
-    return vfs::NameOf(path, namespace_->root(), *namespace_);
+  Result<String> NameOf(const Path& path, bool if_reachable) override {
+    return vfs::NameOf(path, namespace_->root(), *namespace_,
+                       if_reachable ? IfUnreachable::kNoName : IfUnreachable::kFullPath);
   }
   Result<void> SetName(ProcId, std::string_view text) override {
     name = TextBuffer<16>(text);
@@ -102,6 +117,7 @@ class FakeSource final : public ProcSource {
   TextBuffer<16> name{"init"};
   TextBuffer<64> host{"box"};
   int32_t oom_score_adj = 0;
+  uint64_t number = 51;
   RefPtr<FileDescription> file = CreateEventFd(0, false, OpenFlags::kReadWrite).value();
   RefPtr<MountNamespace> namespace_;
 

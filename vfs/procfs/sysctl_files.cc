@@ -1,7 +1,11 @@
+#include <algorithm>
+
 #include "hal/devices.h"
+#include "hal/memory.h"
 #include "vfs/procfs/proc_entry.h"
 
-// /proc/sys: the settings that programs ask for. Those that cannot be changed are read-only.
+// /proc/sys: the settings that programs ask for. Those that cannot be changed are read-only; advice
+// about devices and memory that this kernel has no use for is kept as it was written.
 namespace zrun::vfs {
 namespace {
 
@@ -63,17 +67,50 @@ Result<void> ShowBootId(const ProcRequest&, TextSink& out) {
 
 constexpr uint32_t kWritable = kModeRegular | 0644;
 
+// How Linux sets aside memory for what must not wait: the root of 16 times the kilobytes there are.
+Result<void> ShowMinFree(const ProcRequest&, TextSink& out) {
+  const uint64_t square = hal::TotalRam() / 1024 * 16;
+  uint64_t root = 1;
+  while ((root + 1) * (root + 1) <= square && root < 262144) root++;
+  Write(out, std::max<uint64_t>(root, 128), '\n');
+  return {};
+}
+
+Result<void> ShowMountMax(const ProcRequest&, TextSink& out) {
+  Write(out, MountNamespace::limit(), '\n');
+  return {};
+}
+Result<void> StoreMountMax(const ProcRequest&, std::string_view text) {
+  const ParsedNumber number = ParseUnsigned(text);
+  if (number.length == 0 || number.length != text.size() || number.value == 0 ||
+      number.value > INT32_MAX)
+    return Errno::kEINVAL;
+  MountNamespace::SetLimit(uint32_t(number.value));
+  return {};
+}
+
+constinit ProcSetting g_dirty_background_ratio{10, 0, 100};
+constinit ProcSetting g_dirty_expire{3000, 0, INT32_MAX};
+constinit ProcSetting g_dirty_ratio{20, 0, 100};
+constinit ProcSetting g_dirty_writeback{500, 0, INT32_MAX};
+constinit ProcSetting g_laptop_mode{0, 0, INT32_MAX};
+constinit ProcSetting g_page_cluster{3, 0, 31};
+constinit ProcSetting g_swappiness{60, 0, 200};
+constinit ProcSetting g_vfs_cache_pressure{100, 0, INT32_MAX};
+
 constexpr ProcEntry kEntries[] = {
     {.path = "fs/aio-max-nr", .constant = "65536"},
     {.path = "fs/aio-nr", .constant = "0"},
     {.path = "fs/epoll/max_user_watches", .constant = "1048576"},
     {.path = "fs/file-max", .constant = "9223372036854775807"},
     {.path = "fs/file-nr", .constant = "0\t0\t9223372036854775807"},
+    {.path = "fs/inode-nr", .constant = "0\t0"},
+    {.path = "fs/inode-state", .constant = "0\t0\t0\t0\t0\t0\t0"},
     {.path = "fs/inotify/max_queued_events", .constant = "16384"},
     {.path = "fs/inotify/max_user_instances", .constant = "128"},
     {.path = "fs/inotify/max_user_watches", .constant = "65536"},
     {.path = "fs/lease-break-time", .constant = "45"},
-    {.path = "fs/mount-max", .constant = "100000"},
+    {.path = "fs/mount-max", .mode = kWritable, .show = ShowMountMax, .store = StoreMountMax},
     {.path = "fs/nr_open", .constant = "1048576"},
     {.path = "fs/overflowgid", .constant = "65534"},
     {.path = "fs/overflowuid", .constant = "65534"},
@@ -112,6 +149,7 @@ constexpr ProcEntry kEntries[] = {
     {.path = "kernel/perf_event_paranoid", .constant = "4"},
     {.path = "kernel/pid_max", .constant = "32768"},
     {.path = "kernel/printk", .constant = "4\t4\t1\t7"},
+    {.path = "kernel/pty/max", .constant = "4096"},
     {.path = "kernel/random/boot_id", .show = ShowBootId},
     {.path = "kernel/random/entropy_avail", .constant = "256"},
     {.path = "kernel/random/poolsize", .constant = "256"},
@@ -137,14 +175,21 @@ constexpr ProcEntry kEntries[] = {
     {.path = "user/max_mnt_namespaces", .constant = "0"},
     {.path = "user/max_pid_namespaces", .constant = "0"},
     {.path = "user/max_user_namespaces", .constant = "0"},
+    {.path = "vm/dirty_background_ratio", .mode = kWritable, .setting = &g_dirty_background_ratio},
+    {.path = "vm/dirty_expire_centisecs", .mode = kWritable, .setting = &g_dirty_expire},
+    {.path = "vm/dirty_ratio", .mode = kWritable, .setting = &g_dirty_ratio},
+    {.path = "vm/dirty_writeback_centisecs", .mode = kWritable, .setting = &g_dirty_writeback},
+    {.path = "vm/laptop_mode", .mode = kWritable, .setting = &g_laptop_mode},
     {.path = "vm/max_map_count", .constant = "65530"},
+    {.path = "vm/min_free_kbytes", .show = ShowMinFree},
     {.path = "vm/mmap_min_addr", .constant = "65536"},
     {.path = "vm/mmap_rnd_bits", .constant = "28"},
     {.path = "vm/nr_hugepages", .constant = "0"},
     {.path = "vm/overcommit_memory", .constant = "0"},
     {.path = "vm/overcommit_ratio", .constant = "50"},
-    {.path = "vm/page-cluster", .constant = "3"},
-    {.path = "vm/swappiness", .constant = "60"},
+    {.path = "vm/page-cluster", .mode = kWritable, .setting = &g_page_cluster},
+    {.path = "vm/swappiness", .mode = kWritable, .setting = &g_swappiness},
+    {.path = "vm/vfs_cache_pressure", .mode = kWritable, .setting = &g_vfs_cache_pressure},
 };
 
 }  // namespace

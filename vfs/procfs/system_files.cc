@@ -194,6 +194,50 @@ Result<void> ShowVmStat(const ProcRequest&, TextSink& out) {
   return {};
 }
 
+// All memory is one zone.
+struct Zone {
+  uint64_t total = hal::TotalRam() / hal::kPageSize;
+  uint64_t free = total - std::min(hal::CommittedRam() / hal::kPageSize, total);
+};
+
+Result<void> ShowZoneInfo(const ProcRequest&, TextSink& out) {
+  const Zone zone;
+  Write(out, "Node 0, zone   Normal\n  per-node stats\n  pages free     ", zone.free,
+        "\n        boost    0\n        min      0\n        low      0\n        high     0\n"
+        "        spanned  ",
+        zone.total, "\n        present  ", zone.total, "\n        managed  ", zone.total,
+        "\n        protection: (0)\n      nr_free_pages ", zone.free,
+        "\n  start_pfn:           0\n");
+  return {};
+}
+
+// Free blocks of 1, 2, 4 ... pages, as if what is free were in one piece.
+Result<void> ShowBuddyInfo(const ProcRequest&, TextSink& out) {
+  constexpr unsigned kOrders = 11;
+  const uint64_t free = Zone().free;
+  Write(out, "Node 0, zone   Normal ");
+  for (unsigned order = 0; order + 1 < kOrders; order++)
+    Write(out, Pad{int64_t(free >> order & 1), 6}, ' ');
+  Write(out, Pad{int64_t(free >> (kOrders - 1)), 6}, " \n");
+  return {};
+}
+
+// Work that is put off until an interrupt's end: this kernel has threads for it.
+Result<void> ShowSoftIrqs(const ProcRequest&, TextSink& out) {
+  static constexpr std::string_view kNames[] = {"HI",       "TIMER",   "NET_TX", "NET_RX",  "BLOCK",
+                                                "IRQ_POLL", "TASKLET", "SCHED",  "HRTIMER", "RCU"};
+  Write(out, "                    ");
+  for (unsigned i = 0; i < hal::CpuCount(); i++)
+    Write(out, PadText{TextBuffer<16>("CPU", i).view(), -11});
+  Write(out, '\n');
+  for (std::string_view name : kNames) {
+    Write(out, PadText{name, 12}, ':');
+    for (unsigned i = 0; i < hal::CpuCount(); i++) Write(out, Pad{0, 10}, ' ');
+    Write(out, '\n');
+  }
+  return {};
+}
+
 Result<void> ShowCommandLine(const ProcRequest&, TextSink& out) {
   out.Append("\n");  // the machine's own words are not the container's business
   return {};
@@ -214,6 +258,7 @@ Result<void> StoreSysRq(const ProcRequest&, std::string_view text) {
 Result<void> ShowNothing(const ProcRequest&, TextSink&) { return {}; }
 
 constexpr ProcEntry kEntries[] = {
+    {.path = "buddyinfo", .show = ShowBuddyInfo},
     {.path = "cgroups", .constant = "#subsys_name\thierarchy\tnum_cgroups\tenabled"},
     {.path = "cmdline", .show = ShowCommandLine},
     {.path = "consoles", .constant = "tty0                 -WU (EC p  )    4:1"},
@@ -233,6 +278,7 @@ constexpr ProcEntry kEntries[] = {
     {.path = "net", .mode = kLink, .constant = "self/net"},
     {.path = "partitions", .show = ShowPartitions},
     {.path = "self", .mode = kLink, .show = ShowSelf},
+    {.path = "softirqs", .show = ShowSoftIrqs},
     {.path = "stat", .show = ShowStat},
     {.path = "swaps", .constant = "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority"},
     {.path = "sysrq-trigger",
@@ -246,6 +292,7 @@ constexpr ProcEntry kEntries[] = {
     {.path = "uptime", .show = ShowUptime},
     {.path = "version", .show = ShowVersion},
     {.path = "vmstat", .show = ShowVmStat},
+    {.path = "zoneinfo", .show = ShowZoneInfo},
 };
 
 }  // namespace
