@@ -67,9 +67,9 @@ class FakeSource final : public ProcSource {
   int32_t NextChild(ProcId id, int32_t from) override {
     return id.number() == 1 && from <= 5 ? 5 : -1;
   }
-  Result<uint64_t> Number(ProcId, ProcNumber) override { return number; }
+  Result<uint64_t> Number(ProcId, ProcNumber) override { return kept_number; }
   Result<void> SetNumber(ProcId, ProcNumber, uint64_t value) override {
-    number = value;
+    kept_number = value;
     return {};
   }
   Result<String> Text(ProcId, ProcText) override {
@@ -117,7 +117,7 @@ class FakeSource final : public ProcSource {
   TextBuffer<16> name{"init"};
   TextBuffer<64> host{"box"};
   int32_t oom_score_adj = 0;
-  uint64_t number = 51;
+  uint64_t kept_number = 51;
   RefPtr<FileDescription> file = CreateEventFd(0, false, OpenFlags::kReadWrite).value();
   RefPtr<MountNamespace> namespace_;
 
