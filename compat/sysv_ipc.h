@@ -37,8 +37,7 @@ struct IpcObject {
 inline int64_t IpcNow() { return hal::RealtimeNow() / hal::kSecond; }
 
 // All of one kind, by number: an index and a sequence number that tells those apart that had one
-// index after another. Plain pointers, so that a table needs no construction; they are allocated
-// with the first object, for few containers have any.
+// index after another. Plain pointers, so that a table needs no construction.
 template <typename T, size_t kMost>
 class IpcTable {
  public:
@@ -47,10 +46,8 @@ class IpcTable {
   static_assert(kMost <= kIndices);
   Mutex lock{LockRank::kFile};
 
-  // The new object gets a number: ENOSPC, ENOMEM.
+  // The new object gets a number: ENOSPC.
   Result<void> Add(RefPtr<T> object) REQUIRES(lock) {
-    if (!slots_) slots_ = new (std::nothrow) T*[kMost]();
-    if (!slots_) return Errno::kENOMEM;
     size_t index = 0;
     while (index < size_ && slots_[index]) index++;
     if (index >= kMost) return Errno::kENOSPC;
@@ -96,8 +93,8 @@ class IpcTable {
   }
 
  private:
-  T** slots_ GUARDED_BY(lock) = nullptr;  // kMost of them, once there was an object
-  size_t size_ GUARDED_BY(lock) = 0;      // none at or behind it is in use
+  std::array<T*, kMost> slots_ GUARDED_BY(lock) = {};
+  size_t size_ GUARDED_BY(lock) = 0;  // none at or behind it is in use
   uint16_t sequence_ GUARDED_BY(lock) = 0;
   int32_t last_index_ GUARDED_BY(lock) = -1;
 };
