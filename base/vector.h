@@ -83,7 +83,8 @@ class Vector {
   // New elements are value-initialised.
   Result<void> Resize(size_t size) {
     if (size > capacity_) TRY(Reserve(size));
-    if constexpr (std::is_integral_v<T>) {
+    // std::byte is an enumeration: byte by byte it would cost more than what is read into it.
+    if constexpr (std::is_arithmetic_v<T> || std::is_enum_v<T>) {
       if (size > size_) __builtin_memset(data_ + size_, 0, (size - size_) * sizeof(T));
       size_ = size;
     } else {
