@@ -63,12 +63,12 @@ int main(void) {
   // Nobody waits for the children of who ignores SIGCHLD: their time counts nowhere.
   IN_CHILD({
     Handle(SIGCHLD, SIG_IGN, 0);
-    pid_t child = Fork();
-    if (child == 0) {
+    const pid_t unwaited = Fork();
+    if (unwaited == 0) {
       Burn(60000000);
       _exit(0);
     }
-    CHECK_ERR(waitpid(child, NULL, 0), ECHILD);
+    CHECK_ERR(waitpid(unwaited, NULL, 0), ECHILD);
     struct rusage children;
     CHECK_OK(getrusage(RUSAGE_CHILDREN, &children));
     CHECK_EQ(Us(children.ru_utime) + Us(children.ru_stime), 0);

@@ -70,7 +70,7 @@ class MemoryDevice final : public FileDescription {
     if (what_ == What::kFull) return Errno::kENOSPC;
     if (what_ == What::kLog) return WriteLog(source);
     // The bytes are not even looked at, except those that would stir the pool.
-    if (what_ != What::kRandom && what_ != What::kUrandom) return source.remaining();
+    if (!is_random()) return source.remaining();
     std::array<std::byte, 256> chunk;
     size_t done = 0;
     while (source.remaining() != 0) {
@@ -84,7 +84,7 @@ class MemoryDevice final : public FileDescription {
   Result<size_t> WriteAt(uint64_t, DataSource& source) override { return Write(source); }
   Result<uint64_t> Seek(int64_t, int) override { return 0; }
   Result<uint64_t> Ioctl(uint32_t request, uint64_t argument, UserMemory& memory) override {
-    if (what_ != What::kRandom) return Errno::kENOTTY;
+    if (!is_random()) return Errno::kENOTTY;
     return RandomRequest(request, argument, memory);
   }
   bool can_wait() const override { return what_ == What::kRandom || what_ == What::kLog; }
@@ -96,6 +96,7 @@ class MemoryDevice final : public FileDescription {
   }
 
  private:
+  bool is_random() const { return what_ == What::kRandom || what_ == What::kUrandom; }
   static Result<size_t> ReadRandom(DataSink& sink) {
     std::array<std::byte, 256> chunk;
     size_t done = 0;
