@@ -302,8 +302,9 @@ def terminal_only_for_output(z):
 
 @test
 def terminal_new_pty_inside(z):
-    if not has_tool(z, "script"):
-        raise Skip("the image has no script(1)")
-    t = z.terminal("script", "-qc", "tty; stty size", "/dev/null", rows=31, columns=91)
+    image = z.image if has_tool(z, "script") else z.gcc_image
+    if not image:
+        raise Skip("no image has script(1)")
+    t = z.terminal("script", "-qc", "tty; stty size", "/dev/null", image=image, rows=31, columns=91)
     t.expect(r"/dev/pts/\d+\r\n.*31 91\r\n")
     finish(z, t)
