@@ -13,6 +13,14 @@ namespace zrun::compat {
 
 using namespace abi;
 
+namespace {
+
+constexpr int32_t kSegvPkuErr = 4;  // <asm-generic/siginfo.h>
+// Linux gives the first key that is free to memory that may only be run; ours never takes one.
+constexpr uint32_t kExecuteOnlyKey = 1;
+
+}  // namespace
+
 void Task::Main() {
   if (exec_plan_) {  // the first process
     exec_plan_->Introduce(*this);
@@ -134,7 +142,8 @@ void Task::HandleFault(const hal::Trap& trap) {
         info = SigInfo::Make(kSigSegv, kSegvMapErr);
         break;
       case Errno::kEACCES:
-        info = SigInfo::Make(kSigSegv, kSegvAccErr);
+        info = SigInfo::Make(kSigSegv, trap.code == kSegvPkuErr ? kSegvPkuErr : kSegvAccErr);
+        if (trap.code == kSegvPkuErr) info.fields[2] = kExecuteOnlyKey;  // si_pkey
         break;
       case Errno::kENOMEM:
         FailForMemory();

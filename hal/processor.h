@@ -20,4 +20,7 @@ const ProcessorFacts& GetProcessorFacts();
 std::optional<uint64_t> ProbeProcessor(int64_t key);
 #endif
 
+// Whether memory can be executable without being readable.
+bool HasExecuteOnly();
+
 }  // namespace zrun::hal

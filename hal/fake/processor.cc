@@ -7,4 +7,6 @@ const ProcessorFacts& GetProcessorFacts() {
   return facts;
 }
 
+bool HasExecuteOnly() { return true; }
+
 }  // namespace zrun::hal

@@ -138,4 +138,6 @@ std::optional<uint64_t> ProbeProcessor(int64_t key) {
   return std::nullopt;
 }
 
+bool HasExecuteOnly() { return true; }
+
 }  // namespace zrun::hal

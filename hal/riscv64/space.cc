@@ -59,7 +59,8 @@ constinit Asids g_asids;
 constinit uint32_t g_flushes_seen[kMaxHarts] = {};
 
 uint64_t UserBits(Access access) {
-  uint64_t bits = kPageValid | kPageUser | kPageRead | kPageAccessed;
+  uint64_t bits = kPageValid | kPageUser | kPageAccessed;
+  if (HasAny(access, Access::kRead | Access::kWrite)) bits |= kPageRead;
   if (HasAny(access, Access::kWrite)) bits |= kPageWrite | kPageDirty;
   if (HasAny(access, Access::kExecute)) bits |= kPageExecute;
   return bits;

@@ -34,7 +34,7 @@
 // Nothing is taken from a register: the block is found by the stack pointer, the frame lies at a known place in it.
 .globl SignalEntry
 SignalEntry:
-  xor %eax, %eax
+  mov $ZRUN_KERNEL_PKRU, %eax
   xor %ecx, %ecx
   xor %edx, %edx
   WRPKRU_SITE
@@ -318,7 +318,7 @@ TrapMachineEntry:
 // Where a real frame lies: two temporary handlers that note the stack pointer and return.
 .globl CalibrateEntry
 CalibrateEntry:
-  xor %eax, %eax
+  mov $ZRUN_KERNEL_PKRU, %eax
   xor %ecx, %ecx
   xor %edx, %edx
   WRPKRU_SITE

@@ -2,23 +2,24 @@
 // Where things lie in every carrier, and in a thread's block. Shared by C++, assembly and the
 // launcher, so only macros. See docs/adr/0002-trap-memory-layout.md.
 
-// The hole in the guest's address range that is the kernel's.
-#define ZRUN_HOLE_BASE 0x610000000000
+// The hole in the guest's address range that is the kernel's. No sanitizer of gcc or clang has
+// anything there but reservations.
+#define ZRUN_HOLE_BASE 0x660000000000
 #define ZRUN_HOLE_SIZE 0x040000000000
 // Carrier-private page of exit slots (memory of the guest's own process; see entry.S).
-#define ZRUN_EXIT_SLOTS 0x618000000000
+#define ZRUN_EXIT_SLOTS 0x668000000000
 #define ZRUN_EXIT_SLOTS_SIZE 0x100000
 #define ZRUN_EXIT_SLOT_SIZE 64
 // The kernel's ELF image: text first.
-#define ZRUN_KERNEL_BASE 0x620000000000
+#define ZRUN_KERNEL_BASE 0x670000000000
 // Thread blocks: nothing else lies in these 4 GiB, so an address tells a block.
-#define ZRUN_BLOCKS_BASE 0x621000000000
+#define ZRUN_BLOCKS_BASE 0x671000000000
 #define ZRUN_BLOCKS_SIZE 0x100000000
-#define ZRUN_BLOCKS_TOP32 0x6210
+#define ZRUN_BLOCKS_TOP32 0x6710
 // The window onto RAM and onto the image.
-#define ZRUN_RAM_WINDOW 0x630000000000
+#define ZRUN_RAM_WINDOW 0x680000000000
 #define ZRUN_RAM_SIZE 0x010000000000
-#define ZRUN_ROM_WINDOW 0x640000000000
+#define ZRUN_ROM_WINDOW 0x690000000000
 #define ZRUN_ROM_WINDOW_SIZE 0x010000000000
 
 // Offsets in the memory file: kernel image, thread blocks, RAM.
@@ -35,7 +36,9 @@
 
 // Protection key 1 is the kernel's. The value Linux gives every program denies all keys but 0.
 #define ZRUN_KERNEL_KEY 1
+// The kernel opens its own and 0, so that it no more than the guest reads what may only be run.
 #define ZRUN_GUEST_PKRU 0x55555554
+#define ZRUN_KERNEL_PKRU 0x55555550
 
 // hal::Thread, offsets used by entry.S (checked by thread.cc).
 #define THREAD_RAX 0

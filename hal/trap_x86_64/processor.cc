@@ -21,4 +21,6 @@ const ProcessorFacts& GetProcessorFacts() {
   return g_facts;
 }
 
+bool HasExecuteOnly() { return Boot().has_protection_keys; }
+
 }  // namespace zrun::hal

@@ -1,6 +1,7 @@
 // Page faults, pages that objects take away, fork.
 #include <algorithm>
 
+#include "hal/processor.h"
 #include "objects/task/thread.h"
 #include "objects/vm/page_reclaim.h"
 #include "objects/vm/region_internal.h"
@@ -15,11 +16,12 @@ namespace {
 
 constexpr uint64_t kStackGuardGap = 256 * hal::kPageSize;  // Linux's stack_guard_gap
 
-// What the page tables of all our machines can tell apart: whatever may be written or run may be
-// read.
+// As the machines' page tables have it: whatever may be written may be read, and where they cannot
+// help it what may be run.
 bool Grants(Access granted, Access wanted) {
   if (HasAny(wanted, Access::kWrite) && !HasAny(granted, Access::kWrite)) return false;
-  if (HasAny(wanted, Access::kExecute) && !HasAny(granted, Access::kExecute)) return false;
+  if (HasAny(wanted, Access::kExecute)) return HasAny(granted, Access::kExecute);
+  if (hal::HasExecuteOnly()) return HasAny(granted, Access::kRead | Access::kWrite);
   return granted != Access::kNone;
 }
 

@@ -31,6 +31,16 @@ bool CoversAll(const VmMapping& mapping) {
   return mapping.info.object_offset <= end && mapping.size() <= end - mapping.info.object_offset;
 }
 
+// A reservation of address space may lie across the machine's hole, which stays closed as well:
+// sanitizers reserve all that they do not use.
+bool ReservesHole(const Mapping& mapping) {
+  const hal::UserLayout& layout = hal::GetUserLayout();
+  return HasAny(mapping.flags, MapFlags::kFixed) && (mapping.range.base & hal::kPageMask) == 0 &&
+         mapping.access == Access::kNone && !mapping.object &&
+         mapping.range.size <= layout.highest && mapping.range.base <= layout.highest &&
+         Overlaps(mapping.range, layout.reserved);
+}
+
 // mmap, munmap and mprotect round sizes up; false if that overflows.
 bool RoundSize(VirtRange& range) {
   if (range.size > UINT64_MAX - hal::kPageMask) return false;
@@ -95,7 +105,17 @@ Result<vaddr_t> VmAddressRegion::Map(Mapping mapping) {
     static_cast<void>(mapping.object->FillPages(mapping.object_offset, mapping.range.size));
   Dead dead;
   MutexLock lock(lock_);
-  return MapLocked(mapping, dead);
+  if (!ReservesHole(mapping)) return MapLocked(mapping, dead);
+  const VirtRange hole = hal::GetUserLayout().reserved, range = mapping.range;
+  Mapping parts[] = {mapping, mapping};  // below it and above
+  parts[0].range.size = hole.base - std::min(hole.base, range.base);
+  parts[1].range.base = std::max(hole.end(), range.base);
+  parts[1].range.size = range.end() - std::min(range.end(), parts[1].range.base);
+  for (const Mapping& part : parts)
+    if (part.range.size > 0) TRY(Place(part));
+  for (Mapping& part : parts)
+    if (part.range.size > 0) TRY(MapLocked(part, dead));
+  return range.base;
 }
 
 Result<vaddr_t> VmAddressRegion::MapLocked(Mapping& mapping, Dead& dead) {

@@ -50,7 +50,7 @@ def elf_that_is_broken(z):
 def elf_with_segments_out_of_place(z):
     cases = {
         "in the kernel's half": segment(address=0xffff800000000000),
-        "in zrun's own hole": segment(address=0x620000000000),
+        "in zrun's own hole": segment(address=0x670000000000),
         "around the end of memory": segment(address=0xfffffffffffff000, memory_size=0x2000),
         "larger in the file than in memory": segment(file_size=0x2000),
         "of immense size": segment(memory_size=1 << 62),

@@ -6,10 +6,10 @@ import subprocess
 
 from harness import Skip, test
 
-KERNEL_BASE = 0x620000000000
-BLOCKS_BASE = 0x621000000000
-RAM_WINDOW = 0x630000000000
-ROM_WINDOW = 0x640000000000
+KERNEL_BASE = 0x670000000000
+BLOCKS_BASE = 0x671000000000
+RAM_WINDOW = 0x680000000000
+ROM_WINDOW = 0x690000000000
 ENTRIES = ["SignalEntry", "EnterGuest", "exit_begin", "exit_end", "HostClone", "LeaveBlock", "TrapMachineEntry",
            "CalibrateEntry", "SignalRestorer", "CopyUserBytes", "ZeroUserBytes", "CopyUserString", "LoadUser32",
            "CompareExchangeUser32", "RestoreVectorImage", "memcpy", "memset"]
@@ -114,5 +114,5 @@ def hostile_other_call_instructions(z):
 @test
 def hostile_calls_on_kernel_addresses(z):
     program = z.program("hostile")
-    for address in (KERNEL_BASE, BLOCKS_BASE, RAM_WINDOW, ROM_WINDOW, 0x618000000000, 0x610000000000):
+    for address in (KERNEL_BASE, BLOCKS_BASE, RAM_WINDOW, ROM_WINDOW, 0x668000000000, 0x660000000000):
         z.ok(z.run(program, "unmap", f"{address:x}"), "0 changes\n")
