@@ -211,10 +211,11 @@ TEST_F(FailedCallsTest, Exec) {
     }
     hal::fake::AwaitThreads(before.machine_threads);
   }
+  // Of the machine's operations none lies beyond the point of no return.
   if (ZRUN_ALLOCATIONS_FAIL) {
     EXPECT_GT(refused, 0u);
+    EXPECT_GT(ended, 0u);
   }
-  EXPECT_GT(ended, 0u);
 }
 
 }  // namespace
