@@ -28,10 +28,13 @@ class FailedCallsTest : public testing::Test {
   // result; |undo| takes a success back.
   void FailEach(const std::function<int64_t(std::optional<size_t>)>& call,
                 const std::function<void(int64_t)>& undo) {
+    const size_t threads = hal::fake::LiveThreads();
     for (int i = 0; i < 2; i++) {  // what is cached the first time
       const int64_t result = call(std::nullopt);
       ASSERT_GE(result, 0);
       undo(result);
+      // A task that has ended is gone before its thread is.
+      hal::fake::AwaitThreads(threads);
     }
     size_t errors = 0;
     for (size_t n = 0;; n++) {
@@ -45,7 +48,7 @@ class FailedCallsTest : public testing::Test {
         errors++;
         EXPECT_TRUE(result == -ENOMEM || result == -EAGAIN || result == -ENFILE) << result;
       }
-      hal::fake::AwaitThreads(before.machine_threads);
+      hal::fake::AwaitThreads(threads);
       ASSERT_EQ(Accounts::Of(1), before) << "operation " << n << ", result " << result;
       if (!failed) break;
     }

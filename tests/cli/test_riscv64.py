@@ -213,8 +213,9 @@ def riscv64_frames_come_back(z):
     z.ok(result)
     gone = {name: int(size) for name, size in (line.split() for line in result.text.splitlines())}
     z.equal(list(gone), ["exec", "fork", "threads", "mappings"])
-    # Kilobytes over a thousand: a frame leaked by each would be 4000.
-    z.check(max(gone.values()) <= 48, f"kB that did not come back: {gone}")
+    # Kilobytes over a thousand: a frame leaked by each would be 4000. The kernel's own caches grow
+    # and shrink meanwhile by some frames.
+    z.check(max(gone.values()) <= 400, f"kB that did not come back: {gone}")
 
 
 # ---- Debugging.
