@@ -1,4 +1,6 @@
 #pragma once
+#include <span>
+
 #include "base/text.h"
 #include "compat/abi/ipc.h"
 #include "compat/task.h"
@@ -37,20 +39,25 @@ struct IpcObject {
 inline int64_t IpcNow() { return hal::RealtimeNow() / hal::kSecond; }
 
 // All of one kind, by number: an index and a sequence number that tells those apart that had one
-// index after another. Plain pointers, so that a table needs no construction.
-template <typename T, size_t kMost>
+// index after another. The pointers lie apart, as plain zeros: they take no room in the kernel's
+// file, and memory with the first object, for few containers have any.
+template <typename T>
 class IpcTable {
  public:
   using Object = T;
   static constexpr int32_t kIndices = 32768;
-  static_assert(kMost <= kIndices);
   Mutex lock{LockRank::kFile};
+
+  template <size_t kMost>
+  explicit constexpr IpcTable(T* (&slots)[kMost]) : slots_(slots) {
+    static_assert(kMost <= kIndices);
+  }
 
   // The new object gets a number: ENOSPC.
   Result<void> Add(RefPtr<T> object) REQUIRES(lock) {
     size_t index = 0;
     while (index < size_ && slots_[index]) index++;
-    if (index >= kMost) return Errno::kENOSPC;
+    if (index >= slots_.size()) return Errno::kENOSPC;
     if (index == size_) size_++;
     if (int32_t(index) <= last_index_) sequence_ = (sequence_ + 1) & 0x7fff;
     last_index_ = int32_t(index);
@@ -93,7 +100,7 @@ class IpcTable {
   }
 
  private:
-  std::array<T*, kMost> slots_ GUARDED_BY(lock) = {};
+  const std::span<T*> slots_;
   size_t size_ GUARDED_BY(lock) = 0;  // none at or behind it is in use
   uint16_t sequence_ GUARDED_BY(lock) = 0;
   int32_t last_index_ GUARDED_BY(lock) = -1;

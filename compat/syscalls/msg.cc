@@ -29,7 +29,8 @@ struct Queue final : RefCounted<Queue>, IpcObject {
   bool HasRoom(size_t size) const { return bytes + size <= max_bytes && count < max_bytes; }
 };
 
-constinit IpcTable<Queue, kMaxQueues> g_queues;
+constinit Queue* g_queue_slots[kMaxQueues];
+constinit IpcTable<Queue> g_queues(g_queue_slots);
 
 // Which message a receiver wants (msgrcv(2)).
 struct Choice {

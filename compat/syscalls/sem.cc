@@ -50,7 +50,8 @@ struct SemSet final : RefCounted<SemSet>, IpcObject {
   int64_t operation_time = 0;
 };
 
-constinit IpcTable<SemSet, kMaxSets> g_sets;
+constinit SemSet* g_set_slots[kMaxSets];
+constinit IpcTable<SemSet> g_sets(g_set_slots);
 
 Result<UndoRecord*> UndoOf(SemSet& set, ThreadGroup& group) {
   for (UndoRecord& undo : set.undos)

@@ -26,7 +26,8 @@ struct Segment final : RefCounted<Segment>, IpcObject {
   size_t attached();
 };
 
-constinit IpcTable<Segment, kMaxSegments> g_segments;
+constinit Segment* g_segment_slots[kMaxSegments];
+constinit IpcTable<Segment> g_segments(g_segment_slots);
 
 // What an shmat() made, kept by the mappings that have come of it: of the process itself, of its
 // forks, parts that were split off.
