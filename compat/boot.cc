@@ -93,10 +93,13 @@ Result<RefPtr<ThreadGroup>> Boot::MakeReaper(RefPtr<Session> session) {
   auto process = TRY(Process::Create(kernel.job(), nullptr));
   auto group = TRY(ThreadGroup::Create(1, std::move(process), TRY(SignalActions::Create())));
   group->unkillable.store(true);
+  auto task = TRY(TaskBuilder::CreateIdle(group, "init", RootCredentials()));
   MutexLock lock(Kernel::Get().lock());
   group->reaps_by_itself = true;
   TRY(Kernel::Get().pids().AllocateExactly(1));
   Kernel::Get().pids().SetGroup(1, group.get());
+  Kernel::Get().pids().SetTask(1, task.get());
+  group->remains = std::move(task);
   Kernel::Get().pids().SetSession(1, session.get());
   group->process_group = TRY(MakeRef<ProcessGroup>(1, std::move(session)));
   Kernel::Get().pids().SetProcessGroup(1, group->process_group.get());

@@ -23,7 +23,7 @@ Result<void> CheckFlags(Task& parent, const CloneRequest& request) {
   if ((flags & kCloneSighand) && !(flags & kCloneVm)) return Errno::kEINVAL;
   if ((flags & kCloneParent) && parent.group().unkillable.load()) return Errno::kEINVAL;
   if ((flags & kCloneThread) && (flags & (kCloneNewUser | kCloneNewPid))) return Errno::kEINVAL;
-  if ((flags & kClonePidFd) && (flags & (kCloneDetached | kCloneThread))) return Errno::kEINVAL;
+  if ((flags & kClonePidFd) && (flags & kCloneDetached)) return Errno::kEINVAL;
   if (all(kCloneClearSighand | kCloneSighand)) return Errno::kEINVAL;
   if ((flags & kCloneSetTls) && request.tls >= kUserTop) return Errno::kEPERM;
   return CheckNamespaces(parent, flags);
@@ -217,7 +217,11 @@ Result<void> TaskBuilder::Assemble(Parts& parts) {
   task.keep_caps.store(parent.keep_caps.load());
 
   if (flags & kClonePidFd) {
-    parts.pid_file = TRY(CreatePidFd(parts.group, vfs::OpenFlags::kReadWrite));
+    const bool is_thread = flags & kCloneThread;
+    const auto mode = vfs::OpenFlags::kReadWrite;
+    parts.pid_file =
+        is_thread ? TRY(PidFd::Create(parts.group, parts.task, mode | vfs::OpenFlags::kExclusive))
+                  : TRY(PidFd::Create(parts.group, nullptr, mode));
     parts.pid_fd.emplace(TRY(ReservedFd::Create(parent)));
     TRY(CheckWritable(parent, request.pid_fd, sizeof(int32_t)));
   }
@@ -267,6 +271,16 @@ Result<void> TaskBuilder::Link(Parts& parts) {
   Kernel::Get().threads.fetch_add(1);
   parts.linked = true;
   return {};
+}
+
+Result<RefPtr<Task>> TaskBuilder::CreateIdle(RefPtr<ThreadGroup> group, std::string_view name,
+                                             RefPtr<vfs::Credentials> credentials) {
+  const int32_t pid = group->pid();
+  auto task = TRY(MakeRef<Task>(std::move(group)));
+  task->tid_.store(pid, std::memory_order_relaxed);
+  task->SetName(name);
+  task->SetCredentials(std::move(credentials));
+  return task;
 }
 
 Result<RefPtr<ThreadGroup>> TaskBuilder::StartFirst(First first, RefPtr<Session> session,

@@ -49,6 +49,9 @@ class TaskBuilder {
   };
   static Result<RefPtr<ThreadGroup>> StartFirst(First first, RefPtr<Session> session,
                                                 ThreadGroup* reaper);
+  // One that never runs: a process of the kernel's own is asked for by it.
+  static Result<RefPtr<Task>> CreateIdle(RefPtr<ThreadGroup> group, std::string_view name,
+                                         RefPtr<vfs::Credentials> credentials);
 
  private:
   friend SyscallResult CloneTask(Task& parent, const CloneRequest& request);

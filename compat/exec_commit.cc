@@ -86,6 +86,7 @@ Result<void> ExecPlan::BecomeOnlyThread(Task& task) {
     Kernel::Get().pids().SetTask(task.tid(), nullptr);
     task.tid_.store(group.pid(), std::memory_order_relaxed);
     Kernel::Get().pids().SetTask(group.pid(), &task);
+    group.remains = nullptr;
   }
   MutexLock signal_lock(group.signal_lock);
   group.leader = &task;

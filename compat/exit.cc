@@ -171,6 +171,8 @@ bool Exit::LeaveSignals(Task& task) {
 // What it holds and counts for.
 void Exit::LetGo(Task& task) {
   ReleasePiWaiters(task, true);
+  task.robust_list = 0;
+  task.io_priority = 0;
   ReleaseMemory(task);
   task.ReplaceFds(nullptr);
   task.ReplaceFs(nullptr);
@@ -217,7 +219,6 @@ void Exit::Withdraw(Task& task) {
   }
   group.process().Terminate(0);
   MutexLock lock(Kernel::Get().lock());
-  NotifyPidFds(group);
   if (group.parent) group.parent->child_waiters.WakeAll();
   Forget(group);
 }
@@ -231,16 +232,32 @@ bool Exit::LeaveGroup(Task& task) {
     child.parent_tid = group.pid();
     SendParentDeathSignals(child, group.pid(), uid);
   }
-  Kernel::Get().pids().SetTask(task.tid(), nullptr);
+  const bool is_first = task.tid() == group.pid();
+  if (is_first) {
+    group.remains = RefPtr<Task>(&task);
+  } else {
+    Kernel::Get().pids().SetTask(task.tid(), nullptr);
+  }
+  bool is_last;
   {
     MutexLock lock(group.signal_lock);
     group.dead_usage.Add(task.usage());
     group.tasks.Remove(task);
     if (group.leader == &task) group.leader = nullptr;
     task.signals_.queue.Clear();
-    if (group.exec_task && group.exec_task != &task) group.exec_task->Kick();
-    return group.tasks.empty();
+    is_last = group.tasks.empty();
+    // One that executes a program becomes the first thread itself: nobody is told of an end.
+    if (group.exec_task && group.exec_task != &task) {
+      group.exec_task->Kick();
+      if (is_first) return is_last;
+    }
   }
+  if (is_first) {
+    NotifyPidFds(group, ThreadGroup::EndStage::kLeaderEnded);
+  } else {
+    NotifyPidFds(task);
+  }
+  return is_last;
 }
 
 void Exit::EndProcess(Task& task) {
@@ -255,7 +272,7 @@ void Exit::EndProcess(Task& task) {
   GiveChildrenAway(group, int32_t(uid));
   group.is_zombie = true;
   CheckOrphaned(group, group.parent, &group);
-  NotifyPidFds(group);
+  NotifyPidFds(group, ThreadGroup::EndStage::kEnded);
   // The use of those whom nobody waits for counts nowhere.
   if (NotifyParentOfExit(group)) Forget(group);
 }
@@ -265,6 +282,9 @@ void Exit::Forget(ThreadGroup& group) {
   group.parent = nullptr;
   static_cast<ListNode<GroupMemberTag>&>(group).Unlink();
   group.process_group = nullptr;
+  NotifyPidFds(group, ThreadGroup::EndStage::kForgotten);
+  if (const RefPtr<Task> remains = std::move(group.remains))
+    Kernel::Get().pids().SetTask(group.pid(), nullptr);
   if (Kernel::Get().pids().FindGroup(group.pid()) == &group) {
     Kernel::Get().pids().SetGroup(group.pid(), nullptr);
     group.Release();

@@ -56,7 +56,7 @@ Result<size_t> RunErrand(Task& task, Task& target, CopyErrand& errand) {
 
 }  // namespace
 
-Result<RefPtr<Task>> FindLiveTask(int32_t tid) {
+Result<RefPtr<Task>> FindTask(int32_t tid) {
   MutexLock lock(Kernel::Get().lock());
   RefPtr<Task> task(Kernel::Get().pids().FindTask(tid));
   if (!task) return Errno::kESRCH;
@@ -71,8 +71,8 @@ bool MayInspect(Task& task, Task& target) {
                     mine->uid == theirs->suid && mine->gid == theirs->gid &&
                     mine->gid == theirs->egid && mine->gid == theirs->sgid;
   const auto memory = target.ShareMemoryContext();
-  return same && (theirs->cap_permitted & ~mine->cap_permitted) == 0 && memory &&
-         memory->dumpable.load() == 1;
+  return same && (theirs->cap_permitted & ~mine->cap_permitted) == 0 &&
+         (!memory || memory->dumpable.load() == 1);
 }
 
 Result<size_t> ReadMemoryOf(Task& task, Task& target, uint64_t address,

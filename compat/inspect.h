@@ -5,8 +5,8 @@ namespace zrun::compat {
 
 // Looking into other processes, as debuggers do.
 
-// The live task of number |tid|: ESRCH.
-Result<RefPtr<Task>> FindLiveTask(int32_t tid);
+// The task of number |tid|, be it one that has ended and nobody has waited for: ESRCH.
+Result<RefPtr<Task>> FindTask(int32_t tid);
 // ptrace(2), "Ptrace access mode checking", with the caller's real ids.
 bool MayInspect(Task& task, Task& target);
 

@@ -14,7 +14,7 @@ using vfs::ProcFacts;
 using vfs::ProcId;
 
 // A process and one of its threads: the one asked for, or any if the process as a whole is meant.
-// |task| is null for a zombie.
+// A zombie's is the one that has ended.
 struct Member {
   RefPtr<ThreadGroup> group;
   RefPtr<Task> task;
@@ -29,20 +29,20 @@ Result<Member> FindMember(ProcId id) {
     if (!member.group) return Errno::kESRCH;
     if (id.tid != 0) {
       Task* task = pids.FindTask(id.tid);
-      // A leader that has ended before its threads stays in sight.
-      if (!task && id.tid == id.pid) return member;
       if (!task || &task->group() != member.group.get()) return Errno::kESRCH;
       member.task = RefPtr<Task>(task);
       return member;
     }
+    member.task = member.group->remains;
   }
-  member.task = member.group->AnyTask();
+  if (auto task = member.group->AnyTask()) member.task = std::move(task);
+  if (!member.task) return Errno::kESRCH;
   return member;
 }
 
 Result<Member> FindLive(ProcId id) {
   Member member = TRY(FindMember(id));
-  if (!member.task) return Errno::kESRCH;
+  if (!member.task->ShareMemoryContext()) return Errno::kESRCH;
   return member;
 }
 
@@ -65,7 +65,6 @@ Result<void> FillTree(ThreadGroup& group, ProcFacts& facts) {
   }
   if (group.reaps_by_itself) {
     facts.state = 'S';
-    facts.name = TextBuffer<16>("init");
   }
   facts.children_user = group.children_usage.user;
   facts.children_system = group.children_usage.system;
@@ -74,7 +73,7 @@ Result<void> FillTree(ThreadGroup& group, ProcFacts& facts) {
   return {};
 }
 
-void FillSignals(ThreadGroup& group, Task* task, ProcFacts& facts) {
+void FillSignals(ThreadGroup& group, Task& task, ProcFacts& facts) {
   MutexLock lock(group.signal_lock);
   facts.shared_pending = group.shared_queue.pending().bits();
   facts.ignored = group.actions->ignored().bits();
@@ -85,9 +84,8 @@ void FillSignals(ThreadGroup& group, Task* task, ProcFacts& facts) {
     threads++;
   }
   facts.threads = std::max(threads, 1);
-  if (!task) return;
-  facts.pending = task->signal_state().queue.pending().bits();
-  facts.blocked = task->signal_state().mask.bits();
+  facts.pending = task.signal_state().queue.pending().bits();
+  facts.blocked = task.signal_state().mask.bits();
   if (group.is_stopped && facts.state != 'Z') facts.state = 'T';
 }
 
@@ -153,8 +151,10 @@ class KernelProcSource final : public vfs::ProcSource {
     const auto member = FindMember({pid, 0});
     if (!member.ok()) return -1;
     ThreadGroup& group = *member.value().group;
-    MutexLock lock(group.signal_lock);
     int32_t next = -1;
+    MutexLock lock(Kernel::Get().lock());
+    if (group.remains && pid >= from) next = pid;
+    MutexLock signal_lock(group.signal_lock);
     for (Task& task : group.tasks) {
       const int32_t tid = task.tid();
       if (tid >= from && (next < 0 || tid < next)) next = tid;
@@ -197,13 +197,9 @@ class KernelProcSource final : public vfs::ProcSource {
       MutexLock lock(group.signal_lock);
       if (!group.leader && (id.tid == 0 || id.tid == id.pid)) facts.state = 'Z';
     }
-    if (member.task) {
-      FillTask(*member.task, facts);
-      FillMemory(*member.task, facts);
-    } else {
-      facts.credentials = TRY(MakeRef<vfs::Credentials>());
-    }
-    FillSignals(group, member.task.get(), facts);
+    FillTask(*member.task, facts);
+    FillMemory(*member.task, facts);
+    FillSignals(group, *member.task, facts);
     const auto terminal = vfs::FindSessionTerminal(facts.session);
     facts.tty_device = terminal.device;
     facts.tty_group = terminal.device ? terminal.foreground_group : -1;
@@ -215,11 +211,11 @@ class KernelProcSource final : public vfs::ProcSource {
 
   vfs::Ownership Owner(ProcId id) override {
     const auto member = FindMember(id);
-    if (!member.ok() || !member.value().task) return {};
+    if (!member.ok()) return {};
     Task& task = *member.value().task;
     const auto memory = task.ShareMemoryContext();
     // What nobody may look into belongs to root (prctl(2), PR_SET_DUMPABLE).
-    if (memory && memory->dumpable.load() != 1) return {};
+    if (!memory || memory->dumpable.load() != 1) return {};
     const auto credentials = task.credentials();
     return {0, credentials->euid, credentials->egid};
   }
@@ -230,7 +226,6 @@ class KernelProcSource final : public vfs::ProcSource {
     if (&reader.group() == member.group.get()) return {};
     const auto own = reader.credentials();
     if (own->Has(vfs::Capability::kSysPtrace)) return {};
-    if (!member.task) return Errno::kEACCES;
     const auto other = member.task->credentials();
     const bool same_user = own->fsuid == other->uid && own->fsuid == other->euid &&
                            own->fsuid == other->suid && own->fsgid == other->gid &&
@@ -244,7 +239,7 @@ class KernelProcSource final : public vfs::ProcSource {
 
   Result<RefPtr<VmAddressRegion>> Memory(ProcId id) override {
     const Member member = TRY(FindMember(id));
-    const auto memory = member.task ? member.task->ShareMemoryContext() : nullptr;
+    const auto memory = member.task->ShareMemoryContext();
     if (!memory) return RefPtr<VmAddressRegion>();
     return RefPtr<VmAddressRegion>(memory->region_ref());
   }
@@ -262,7 +257,7 @@ class KernelProcSource final : public vfs::ProcSource {
 
   Result<String> Text(ProcId id, vfs::ProcText which) override {
     const Member member = TRY(FindMember(id));
-    const auto memory = member.task ? member.task->ShareMemoryContext() : nullptr;
+    const auto memory = member.task->ShareMemoryContext();
     if (!memory) return String();
     if (which == vfs::ProcText::kAuxiliaryVector) {
       const auto words = std::as_bytes(std::span(memory->auxv).first(memory->auxv_size));
@@ -277,7 +272,6 @@ class KernelProcSource final : public vfs::ProcSource {
 
   Result<Path> Place(ProcId id, vfs::ProcPlace which) override {
     const Member member = TRY(FindMember(id));
-    if (!member.task) return Errno::kENOENT;
     if (which == vfs::ProcPlace::kExecutable) {
       const auto memory = member.task->ShareMemoryContext();
       const auto file = memory ? memory->executable() : nullptr;
@@ -291,7 +285,7 @@ class KernelProcSource final : public vfs::ProcSource {
 
   Result<RefPtr<vfs::MountNamespace>> Mounts(ProcId id) override {
     const Member member = TRY(FindMember(id));
-    const auto fs = member.task ? member.task->ShareFs() : nullptr;
+    const auto fs = member.task->ShareFs();
     if (!fs) return Errno::kEINVAL;
     return RefPtr<vfs::MountNamespace>(&fs->mounts());
   }
@@ -337,7 +331,6 @@ class KernelProcSource final : public vfs::ProcSource {
       case vfs::ProcNumber::kTimerSlack:
         break;
     }
-    if (!member.task) return Errno::kESRCH;
     if (member.task.get() != Thread::Current() && !Task::Current().Has(vfs::Capability::kSysNice))
       return Errno::kEPERM;
     return member.task->timer_slack.load();
@@ -372,7 +365,6 @@ class KernelProcSource final : public vfs::ProcSource {
       case vfs::ProcNumber::kTimerSlack:
         break;
     }
-    if (!member.task) return Errno::kESRCH;
     if (member.task.get() != Thread::Current() && !Task::Current().Has(vfs::Capability::kSysNice))
       return Errno::kEPERM;
     constexpr uint64_t kDefaultSlack = 50'000;
@@ -415,7 +407,7 @@ class KernelProcSource final : public vfs::ProcSource {
   static RefPtr<Task> FindUser(ProcId id, VmAddressRegion& region) {
     if (IsOwnMemory(region)) return RefPtr<Task>(&Task::Current());
     const auto member = FindMember(id);
-    if (!member.ok() || !member.value().task) return nullptr;
+    if (!member.ok()) return nullptr;
     const auto memory = member.value().task->ShareMemoryContext();
     return memory && &memory->region() == &region ? member.value().task : nullptr;
   }

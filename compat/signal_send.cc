@@ -167,7 +167,9 @@ Result<void> CheckMaySignal(Task& sender, ThreadGroup& target, int signo) {
   if (&sender.group() == &target) return {};
   auto mine = sender.credentials();
   uint32_t uid = target.real_uid, suid = target.real_uid;
-  if (auto task = target.AnyTask()) {
+  auto task = target.AnyTask();
+  if (!task) task = target.remains;
+  if (task) {
     auto theirs = task->credentials();
     uid = theirs->uid;
     suid = theirs->suid;

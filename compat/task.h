@@ -140,6 +140,8 @@ class Task final : public Thread, public ListNode<TaskListTag> {
     exit_status_ = status;
     Demand(kAttendExit);
   }
+  // Of one that has ended.
+  int exit_status() const { return exit_status_; }
   // rt_sigreturn and exec: the registers are whole, no call is to be restarted.
   void ForgetSyscall() { syscall_number = -1; }
   // SIGCONT: the group's stop is over, or was called off. The lock of its signals is held.
@@ -165,6 +167,7 @@ class Task final : public Thread, public ListNode<TaskListTag> {
   std::atomic<uint64_t> timer_slack{50'000};
   std::atomic<int> io_priority{0};
   std::atomic<uint32_t> personality{0};
+  std::atomic<bool> has_left{false};        // it was not the first thread, and has ended
   std::atomic<int> parent_death_signal{0};  // PR_SET_PDEATHSIG
   std::atomic<bool> no_new_privs{false};
   std::atomic<bool> keep_caps{false};  // PR_SET_KEEPCAPS; cleared by exec

@@ -110,6 +110,9 @@ class ThreadGroup final : public RefCounted<ThreadGroup>,
   bool subreaper = false;        // PR_SET_CHILD_SUBREAPER
   uint32_t real_uid = 0;         // of the last thread, kept for wait's siginfo
   WaitQueue child_waiters;       // our threads in wait4
+  // Its first thread once that has ended, or never runs: whoever asks for it by number finds it
+  // until the process is forgotten.
+  RefPtr<Task> remains;
   // What the zombie leaves.
   int exit_status = 0;  // as wait4 gives it
   Usage final_usage;
@@ -152,7 +155,9 @@ class ThreadGroup final : public RefCounted<ThreadGroup>,
   // Files that stand for it, told at its end. A file may be closed with other locks held.
   Mutex pid_fd_lock{LockRank::kPort};
   IntrusiveList<PidFd, PidFd> pid_fds GUARDED_BY(pid_fd_lock);
-  bool has_ended GUARDED_BY(pid_fd_lock) = false;
+  // How far its end has come.
+  enum class EndStage : uint8_t { kRuns, kLeaderEnded, kEnded, kForgotten };
+  EndStage end_stage GUARDED_BY(pid_fd_lock) = EndStage::kRuns;
 
   // User and system time of all threads, those that ended too.
   Usage usage() EXCLUDES(signal_lock);

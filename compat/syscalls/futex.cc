@@ -2,6 +2,7 @@
 #include "compat/futex.h"
 
 #include "compat/abi/process.h"
+#include "compat/inspect.h"
 #include "compat/posix_timers.h"
 #include "compat/syscall_table.h"
 #include "compat/time_argument.h"
@@ -91,9 +92,7 @@ SyscallResult sys_get_robust_list(Task& task, int32_t pid, UserPtr<uint64_t> hea
     MutexLock lock(Kernel::Get().lock());
     Task* other = Kernel::Get().pids().FindTask(pid);
     if (!other) return Errno::kESRCH;
-    if (&other->group() != &task.group() && !task.Has(vfs::Capability::kSysPtrace) &&
-        other->credentials()->uid != task.credentials()->euid)
-      return Errno::kEPERM;
+    if (!MayInspect(task, *other)) return Errno::kEPERM;
     address = other->robust_list;
   }
   TRY(task.memory().Write(size, sizeof(abi::RobustListHead)));

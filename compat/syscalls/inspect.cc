@@ -46,7 +46,7 @@ Result<Transfer> PrepareTransfer(Task& task, int32_t pid, UserPtr<const abi::Iov
   transfer.local = TRY(ReadIovecs(task.memory(), local, local_count));
   transfer.remote = TRY(ReadForeignIovecs(task.memory(), remote, remote_count));
   if (local_count == 0 || remote_count == 0) return transfer;
-  transfer.target = TRY(FindLiveTask(pid));
+  transfer.target = TRY(FindTask(pid));
   if (!MayInspect(task, *transfer.target)) return Errno::kEPERM;
   return transfer;
 }
@@ -88,10 +88,10 @@ SyscallResult sys_process_madvise(Task& task, Fd fd, UserPtr<const abi::Iovec> v
   if (flags != 0) return Errno::kEINVAL;
   const auto ranges = TRY(ReadIovecs(task.memory(), vectors, count));
   const auto file = TRY(task.fds().Get(fd));
-  const auto group = GroupOfPidFd(*file);
-  if (!group) return Errno::kEBADF;
-  const auto target = group->AnyTask();
-  if (!target) return Errno::kESRCH;
+  const auto pid_fd = AsPidFd(*file);
+  if (!pid_fd) return Errno::kEBADF;
+  const auto target = pid_fd->Get();
+  if (!target || pid_fd->thread() || !target->ShareMemoryContext()) return Errno::kESRCH;
   if (advice != kAdviseCold && advice != kAdvisePageOut && advice != kAdviseWillNeed &&
       advice != kAdviseCollapse)
     return Errno::kEINVAL;
@@ -107,7 +107,7 @@ SyscallResult sys_process_madvise(Task& task, Fd fd, UserPtr<const abi::Iovec> v
 SyscallResult sys_kcmp(Task& task, int32_t pid1, int32_t pid2, int32_t type, uint64_t index1,
                        uint64_t index2) {
   enum { kFile, kMemory, kFiles, kFs, kHandlers, kIo, kSemaphores, kEpollTarget };
-  const auto first = TRY(FindLiveTask(pid1)), second = TRY(FindLiveTask(pid2));
+  const auto first = TRY(FindTask(pid1)), second = TRY(FindTask(pid2));
   if (!MayInspect(task, *first) || !MayInspect(task, *second)) return Errno::kEPERM;
   // The order of two different things need only stay the same.
   const auto compare = [](const void* a, const void* b) -> SyscallResult {

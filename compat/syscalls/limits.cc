@@ -115,12 +115,14 @@ Result<size_t> ForEachNamed(Task& task, int32_t which, int32_t who, Visit visit)
     ThreadGroup& group = *pids.FindGroup(pid);
     if (which == kProcessGroup && (!group.process_group || group.process_group->id != group_id))
       continue;
-    MutexLock group_lock(group.signal_lock);
-    for (Task& other : group.tasks) {
-      if (which == kUser && other.credentials()->uid != uid) continue;
+    const auto consider = [&](Task& other) {
+      if (which == kUser && other.credentials()->uid != uid) return;
       count++;
       visit(other);
-    }
+    };
+    if (group.remains) consider(*group.remains);
+    MutexLock group_lock(group.signal_lock);
+    for (Task& other : group.tasks) consider(other);
   }
   return count;
 }

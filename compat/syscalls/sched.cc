@@ -268,7 +268,8 @@ SyscallResult sys_ioprio_set(Task& task, int32_t which, int32_t who, int32_t pri
   if (io_class == kRealTime && !task.Has(vfs::Capability::kSysNice) &&
       !task.Has(vfs::Capability::kSysAdmin))
     return Errno::kEPERM;
-  TRY(FindTask(task, which == 1 ? who : 0))->io_priority = priority;
+  const auto other = TRY(FindTask(task, which == 1 ? who : 0));
+  if (!other->MustExit()) other->io_priority = priority;
   return 0;
 }
 

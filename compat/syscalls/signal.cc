@@ -165,13 +165,7 @@ SyscallResult SendToThread(Task& task, int32_t tgid, int32_t tid, const SigInfo&
   MutexLock lock(Kernel::Get().lock());
   PidTable& pids = Kernel::Get().pids();
   Task* target = pids.FindTask(tid);
-  if (!target) {
-    // A leader that has exited before its threads, or a zombie, takes signals and does nothing.
-    ThreadGroup* group = pids.FindGroup(tid);
-    if (group && (tgid == 0 || tgid == tid)) return 0;
-    return Errno::kESRCH;
-  }
-  if (tgid != 0 && target->group().pid() != tgid) return Errno::kESRCH;
+  if (!target || (tgid != 0 && target->group().pid() != tgid)) return Errno::kESRCH;
   TRY(CheckMaySignal(task, target->group(), signo));
   if (signo) TRY(SendToTask(*target, info));
   return 0;

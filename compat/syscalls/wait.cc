@@ -66,8 +66,10 @@ SyscallResult sys_waitid(Task& task, int32_t type, int32_t id, UserAddr info, ui
     case kPidFd: {
       if (id < 0) return Errno::kEINVAL;
       const auto file = TRY(task.fds().Get(Fd{id}));
-      target = GroupOfPidFd(*file);
-      if (!target) return Errno::kEBADF;
+      const auto pid_fd = AsPidFd(*file);
+      if (!pid_fd) return Errno::kEBADF;
+      if (pid_fd->thread()) return Errno::kECHILD;
+      target = pid_fd->group();
       if (file->is_nonblocking()) request.options |= kWaitNoHang;
       request.who = Who::kPidFd;
       request.target = target.get();

@@ -181,6 +181,12 @@ def init_reaps_orphans(z):
 
 
 @test
+def init_is_found_by_its_number(z):
+    z.ok(z.shell('renice -n 3 -p 1 && cut -d" " -f2,3,19 /proc/1/stat && ls /proc/1/task', options=["--init"]),
+         "(init) S 3\n1\n")
+
+
+@test
 def arguments_arrive_as_they_are(z):
     words = ["", " ", "a b", "'", '"', "$HOME", "*", "\\", "-x", "--", "\n", "ä€", "x" * 5000]
     z.ok(z.run("sh", "-c", 'for word; do printf "<%s>" "$word"; done', "sh", *words),

@@ -68,6 +68,10 @@ constexpr uint64_t ProcInode(ProcId id, ProcInodeKind kind, uint32_t index) {
   return uint64_t(uint32_t(id.number())) << 32 | uint64_t(kind) << 28 |
          uint64_t{id.tid != 0} << 27 | (index & 0x7ffffff);
 }
+// The process's number in such an inode number, if it is of |kind|; otherwise 0.
+constexpr int32_t NumberInInode(uint64_t inode, ProcInodeKind kind) {
+  return ProcInodeKind(inode >> 28 & 0xf) == kind ? int32_t(inode >> 32) : 0;
+}
 
 // Everything that a table lists below |prefix| ("" or "net/"); |entries| outlives everything.
 class TableDirectory : public ProcDirectory {

@@ -314,4 +314,12 @@ Result<RefPtr<FileSystem>> MountSysFs(std::string_view, std::string_view) {
   return MountKind(ProcFs::Kind::kSys);
 }
 
+int32_t ProcessOfDirectory(const FileDescription& file) {
+  const auto vnode = file.path().vnode();
+  if (file.kind() != FileDescription::Kind::kVnode || !vnode ||
+      vnode->file_system().type_name() != "proc" || vnode->type() != VnodeType::kDirectory)
+    return 0;
+  return NumberInInode(vnode->inode(), ProcInodeKind::kProcess);
+}
+
 }  // namespace zrun::vfs
