@@ -180,7 +180,7 @@ images::ResolvedImage Prepare(ConformanceArguments& arguments) {
   for (const std::string& variable : arguments.environment)
     AddVariable(setup.environment, variable);
   for (const std::string& volume : arguments.volumes) setup.volumes.push_back(ParseVolume(volume));
-  if (!setup.memory.empty()) ParseMemory(setup.memory);
+  if (!setup.memory.empty()) ParseMemory(setup.memory, arguments.platform);
   if (arguments.platform == "native") {
     for (const RunOptions::Volume& volume : setup.volumes)
       if (volume.source != volume.target)

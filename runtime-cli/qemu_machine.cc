@@ -33,7 +33,6 @@ namespace {
 
 constexpr int kForwarded[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGCONT, SIGALRM};
 constexpr uint64_t kDefaultMemory = uint64_t{512} << 20;
-constexpr uint64_t kLeastMemory = uint64_t{32} << 20;
 constexpr unsigned kDefaultProcessors = 4, kMostProcessors = 8;
 
 [[noreturn]] void Throw(const char* what) {
@@ -175,7 +174,7 @@ void QemuMachine::AddDisk(const MachineDisk& disk, unsigned index) {
 }
 
 std::vector<std::string> QemuMachine::Arguments() const {
-  const uint64_t memory = std::max(config_.memory ? config_.memory : kDefaultMemory, kLeastMemory);
+  const uint64_t memory = config_.memory ? config_.memory : kDefaultMemory;
   const unsigned host = std::max(1u, std::thread::hardware_concurrency());
   const unsigned processors =
       config_.processors ? config_.processors : std::min(host, kDefaultProcessors);

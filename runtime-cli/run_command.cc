@@ -91,7 +91,7 @@ void Run(const CLI::App& run, RunArguments& arguments) {
     options.volumes.push_back(ParseVolume(volume));
   // An empty one is one, too.
   if (run.count("--entrypoint") != 0) options.entrypoint = arguments.entrypoint;
-  if (!arguments.memory.empty()) options.memory = ParseMemory(arguments.memory);
+  if (!arguments.memory.empty()) options.memory = ParseMemory(arguments.memory, options.platform);
   if (arguments.short_form) {
     options.interactive = true;
     options.tty = options.tty || (isatty(0) && isatty(1));

@@ -25,7 +25,7 @@ RunOptions::Volume ParseVolume(const std::string& text) {
   return volume;
 }
 
-uint64_t ParseMemory(const std::string& text) {
+uint64_t ParseMemory(const std::string& text, const std::string& platform) {
   size_t end = 0;
   uint64_t value = 0;
   try {
@@ -43,8 +43,10 @@ uint64_t ParseMemory(const std::string& text) {
       throw std::runtime_error("--memory " + text + ": expected a number with b, k, m, g or t");
     value <<= 10 * power;
   }
-  if (value < (uint64_t{6} << 20))
-    throw std::runtime_error("--memory " + text + ": the least is 6m");
+  const uint64_t least = platform == "riscv64" ? 32 : 6;  // MiB
+  if (value < least << 20) {
+    throw std::runtime_error("--memory " + text + ": the least is " + std::to_string(least) + "m");
+  }
   return value;
 }
 

@@ -45,7 +45,8 @@ struct RunOptions {
 
 // Of the command line; std::runtime_error for what is no such thing.
 RunOptions::Volume ParseVolume(const std::string& text);  // HOST:CONTAINER[:ro|:rw]
-uint64_t ParseMemory(const std::string& text);            // 512m, 2g, plain bytes
+// 512m, 2g, plain bytes; at least what the platform needs.
+uint64_t ParseMemory(const std::string& text, const std::string& platform);
 // NAME=VALUE, or NAME: the host's value, if there is one.
 void AddVariable(std::vector<std::string>& out, const std::string& text);
 

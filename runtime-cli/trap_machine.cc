@@ -323,7 +323,7 @@ void TrapMachine::EnterKernel() {
   if (mmap(reinterpret_cast<void*>(ZRUN_EXIT_SLOTS), ZRUN_EXIT_SLOTS_SIZE, PROT_READ | PROT_WRITE,
            MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE | MAP_NORESERVE, -1, 0) == MAP_FAILED)
     fail("mmap");
-  if (keys) asm volatile("wrpkru" : : "a"(0), "c"(0), "d"(0));
+  if (keys) asm volatile("wrpkru" : : "a"(ZRUN_KERNEL_PKRU), "c"(0), "d"(0));
   asm volatile(
       "mov %0, %%rsp\n"
       "jmp *%1"

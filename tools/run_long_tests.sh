@@ -35,6 +35,12 @@ stress_on_machine() {
     "$zrun" run -i --platform riscv64 --cpus "$1" "$(first_of debian-busybox-riscv64 alpine-riscv64)" -- \
       sh -c "tar x -C /tmp && exec /tmp/stress-riscv64 $seconds 60"
 }
+# Memory that guests check themselves, while there is too little of it.
+pressure_on_machine() {
+  tar c -C "$programs" pressure-riscv64 |
+    "$zrun" run -i --platform riscv64 --cpus "$1" -m 128m "$(first_of debian-busybox-riscv64 alpine-riscv64)" -- \
+      sh -c "tar x -C /tmp && exec /tmp/pressure-riscv64 $seconds 120 /bin/busybox /tmp/pressure-riscv64"
+}
 # The same tests over and over: what fails once in a hundred times shows.
 repeat_tests() {
   local end=$(($(date +%s) + seconds)) rounds=0
@@ -56,6 +62,8 @@ fuzz() {
 soak 'stress in a container' stress_in_container
 soak 'stress on one hart' stress_on_machine 1
 soak 'stress on four harts' stress_on_machine 4
+soak 'memory pressure on one hart' pressure_on_machine 1
+soak 'memory pressure on four harts' pressure_on_machine 4
 soak 'system calls, again and again' repeat_tests -R '^trap\.'
 soak 'command line, again and again' repeat_tests -R '^cli\.' -E '^cli\.riscv64'
 soak 'fuzzers' fuzz

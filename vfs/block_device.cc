@@ -82,6 +82,7 @@ class BlockDeviceFile final : public FileDescription {
     return ReadObject(*contents_, offset, UINT64_MAX, sink);
   }
   Result<size_t> WriteAt(uint64_t offset, DataSource& source) override {
+    if (hal::GetDisk(disk_).read_only) return Errno::kEPERM;  // as Linux: opening it is allowed
     if (source.remaining() == 0) return size_t{0};
     if (offset >= contents_->size()) return Errno::kENOSPC;
     const size_t count = TRY(WriteObject(*contents_, offset, UINT64_MAX, source));
@@ -103,6 +104,10 @@ class BlockDeviceFile final : public FileDescription {
     return position_;
   }
   Result<RefPtr<VmObject>> Mmap() override { return contents_; }
+  Result<void> CheckMap(bool shared, hal::Access, hal::Access& allowed) override {
+    const bool writes = shared && HasAny(allowed, hal::Access::kWrite);
+    return writes && hal::GetDisk(disk_).read_only ? Result<void>(Errno::kEINVAL) : Result<void>();
+  }
   Result<void> Sync(bool) override { return SyncDisk(disk_); }
   bool can_wait() const override { return false; }
   Result<uint64_t> Ioctl(uint32_t request, uint64_t argument, UserMemory& memory) override;
@@ -182,8 +187,6 @@ uint64_t DiskNumber(unsigned disk) { return MakeDevice(kMajor, disk * kMinorsPer
 
 Result<RefPtr<FileDescription>> OpenBlockDevice(const Path& path, uint64_t rdev, OpenFlags flags) {
   const unsigned disk = TRY(DiskOf(rdev));
-  const OpenFlags mode = flags & OpenFlags::kAccessMode;
-  if (mode != OpenFlags::kReadOnly && hal::GetDisk(disk).read_only) return Errno::kEACCES;
   return TRY(MakeRef<BlockDeviceFile>(path, flags, disk, TRY(ContentsOf(disk))));
 }
 

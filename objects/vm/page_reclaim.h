@@ -15,9 +15,14 @@ void InitPageReclaim();
 void AddPageCache(VmObject& object);
 void RemovePageCache(VmObject& object);
 
-// Frees about |bytes|, from the objects in turn: first what nobody has mapped. How many bytes were
-// freed; 0 if there is nothing left to take. The caller holds no lock.
-uint64_t ReclaimPages(uint64_t bytes);
+// Frees about |bytes|, from the objects in turn: first what nobody has mapped, and of the rest all
+// but |kept|. How many bytes were freed; 0 if there is nothing left to take. The caller holds no
+// lock.
+uint64_t ReclaimPages(uint64_t bytes, uint64_t kept = 0);
+// An object's pages that somebody had mapped were taken; a page that was needed was read, and
+// |bytes| around it. What comes back at once makes no progress.
+void NoteTaken(const VmObject& object, uint64_t begin, uint64_t end);
+void NoteRead(const VmObject& object, uint64_t offset, uint64_t bytes);
 // What it could free at most.
 uint64_t CachedBytes();
 

@@ -98,7 +98,9 @@ TEST_F(ReclaimTest, MappedPagesGoLastAndComeBack) {
   EXPECT_EQ(other->committed_bytes(), 0u);
   EXPECT_EQ(mapped->committed_bytes(), 8 * kPageSize);
   const int before = reads;
-  EXPECT_EQ(ReclaimPages(8 * kPageSize), 8 * kPageSize);
+  EXPECT_EQ(ReclaimPages(8 * kPageSize, 8 * kPageSize), 0u);
+  EXPECT_EQ(ReclaimPages(8 * kPageSize, 6 * kPageSize), 2 * kPageSize);
+  EXPECT_EQ(ReclaimPages(8 * kPageSize), 6 * kPageSize);
   EXPECT_EQ(read(3), 'D');
   EXPECT_EQ(read(2), 'x');  // what was written is the mapping's own
   EXPECT_EQ(reads, before + 1);
@@ -120,11 +122,13 @@ TEST_F(ReclaimTest, ReadersAndReclaimMayRace) {
   reclaimer.join();
 }
 
-// Takes all frames.
+// Takes all frames but |spare| bytes.
 class Hoard {
  public:
-  Hoard() {
+  explicit Hoard(uint64_t spare = 0) {
     RamFrames().Trim();
+    hal::PhysRange kept{};
+    if (spare > 0) kept = RamFrames().AllocateRun(spare, kPageSize, Contents::kAny).value();
     for (uint64_t size = hal::fake::kRamSize; size >= kPageSize;) {
       auto run = RamFrames().AllocateRun(size, kPageSize, Contents::kAny);
       if (run.ok()) {
@@ -133,6 +137,7 @@ class Hoard {
         size /= 2;
       }
     }
+    if (spare > 0) RamFrames().Free(kept);
   }
   ~Hoard() {
     for (hal::PhysRange run : runs_) RamFrames().Free(run);
@@ -160,6 +165,35 @@ TEST_F(ReclaimTest, WhoRunsShortGetsCachedPages) {
     EXPECT_LT(file->committed_bytes(), pages * kPageSize);
   }
   EXPECT_EQ(g_killed, 0);
+  SetMemoryKiller(nullptr);
+}
+
+// Pages that go and are needed again at once, all that are left several times a second, are no
+// progress; pages that are read for the first time are.
+TEST_F(ReclaimTest, SomebodyIsKilledWhenTextOnlyComesAndGoes) {
+  SetMemoryKiller([] { g_killed++; });
+  auto file = MakeFile(2);
+  Hoard hoard(RamFrames().low_bytes() / 2);
+  ASSERT_EQ(RamFrames().level(), PageAllocator::Level::kLow);
+  hal::fake::FreezeClock();
+  constexpr uint64_t kNeverTaken = uint64_t{1} << 40;
+  const auto pass = [&](int seconds, bool taken) {
+    g_killed = 0;
+    for (int i = 0; i < seconds; i++) {
+      if (taken) NoteTaken(*file, 0, kPageSize);
+      NoteRead(*file, taken ? 0 : kNeverTaken, hal::fake::kRamSize);
+      hal::fake::AdvanceClock(hal::kSecond + 1);
+      EXPECT_TRUE(AwaitMemory());
+    }
+  };
+  pass(20, false);
+  EXPECT_EQ(g_killed, 0);
+  pass(4, true);
+  EXPECT_EQ(g_killed, 0);
+  pass(1, false);
+  pass(20, true);
+  EXPECT_EQ(g_killed, 4);
+  hal::fake::ThawClock();
   SetMemoryKiller(nullptr);
 }
 

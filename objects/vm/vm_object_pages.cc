@@ -19,12 +19,14 @@ using hal::RoundUp;
 // Frames for as much of [offset, end) as one run gives.
 Result<void> VmObject::ReserveRun(uint64_t offset, uint64_t end) {
   // Where RAM is sparse: the rest of the object in one piece, and for objects that grow as much
-  // again as they have, so that a file written from start to end has few runs.
-  constexpr uint64_t kMaxAhead = 64 << 20;
+  // again as they have, so that a file written from start to end has few runs. Of vast objects most
+  // is never used.
+  constexpr uint64_t kMaxAhead = 64 << 20, kVast = uint64_t{1} << 30, kAheadInVast = 2 << 20;
   uint64_t wanted_end = end;
   if (hal::FreshFramesAreZero()) {
-    const uint64_t ahead = std::min(offset, kMaxAhead);
-    wanted_end = std::max({end, RoundUp(size()), RoundUp(offset + ahead)});
+    const bool vast = size() > kVast;
+    const uint64_t ahead = std::min(offset, vast ? kAheadInVast : kMaxAhead);
+    wanted_end = std::max({end, vast ? 0 : RoundUp(size()), RoundUp(offset + ahead)});
     wanted_end = std::min(wanted_end,
                           offset + std::max<uint64_t>(RoundDown(hal::Ram().size / 64), kPageSize));
   }
@@ -279,6 +281,7 @@ Result<void> VmObject::FillPage(uint64_t offset) {
     }
     hal::WakeWord(fills_done_, UINT32_MAX);
     Unpin();
+    if (result.ok()) NoteRead(*this, offset, fill.end - fill.begin);
     if (result.ok() || frames.size() == 1) return result;
     alone = true;
   }
@@ -353,6 +356,7 @@ uint64_t VmObject::Evict(uint64_t bytes, bool even_mapped) {
     if (!CutLocked(begin, end, cut).ok()) return 0;
     evict_from_ = end;
   }
+  if (even_mapped) NoteTaken(*this, begin, end);
   UnmapEverywhere(begin, end - begin, false);
   FreeCut(cut);
   return end - begin;
