@@ -113,9 +113,9 @@ void ExecPlan::Introduce(Task& task) {
 
 Result<void> ExecPlan::EnterMemory(Task& task, OwnPtr<ExecPlan>& self) {
   RefPtr<MemoryContext> old = task.memory_context_;
-  const bool shared = old->users.load() > 1;
   RefPtr<VmAddressRegion> region = task.region_;
-  if (shared) region = TRY(VmAddressRegion::Create(TRY(hal::CreateAddressSpace())));
+  const bool fresh = old->users.load() > 1 || !region->has_vdso();
+  if (fresh) region = TRY(VmAddressRegion::Create(TRY(hal::CreateAddressSpace())));
   auto context = TRY(MemoryContext::Create(region));
   context->users.store(1);
   context->dumpable.store(unreadable_ ? 0 : 1);
@@ -125,7 +125,7 @@ Result<void> ExecPlan::EnterMemory(Task& task, OwnPtr<ExecPlan>& self) {
     std::swap(task.memory_context_, context);
   }
   RefPtr<VforkGate> gate = std::move(task.vfork_gate_);
-  if (!shared) {
+  if (!fresh) {
     old->RemoveUser();
     context = nullptr;
     old = nullptr;

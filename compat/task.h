@@ -90,7 +90,9 @@ class Task final : public Thread, public ListNode<TaskListTag> {
   bool HasPendingSignal() {
     return (attention_.load(std::memory_order_acquire) & ~kAttendQuietly) != 0;
   }
-  bool MustExit() const { return attention_.load(std::memory_order_acquire) & kAttendExit; }
+  bool MustExit() const override {
+    return attention_.load(std::memory_order_acquire) & kAttendExit;
+  }
   // Remembers how to go on; return its result from the system call.
   Errno RestartWith(SyscallResult (*resume)(Task&, const RestartState&),
                     std::initializer_list<uint64_t> arguments);

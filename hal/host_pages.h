@@ -15,7 +15,8 @@ Result<void> MapPrivateCopy(AddressSpace& space, vaddr_t base, std::span<const P
                             Access access);
 // mremap: moves private and shared translations alike; the old range becomes unmapped.
 Result<void> MoveRange(AddressSpace& space, VirtRange from, vaddr_t to);
-// madvise(MADV_DONTNEED / MADV_FREE / ...) on private memory: |advice| is Linux's.
+// madvise(MADV_DONTNEED / MADV_FREE / ...) on private memory, MADV_POPULATE_READ on all: |advice|
+// is Linux's.
 Result<void> AdvisePrivate(AddressSpace& space, VirtRange range, int advice);
 // mincore for private memory: one byte per page.
 Result<void> ResidentPages(AddressSpace& space, VirtRange range, std::span<uint8_t> out);

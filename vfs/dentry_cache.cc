@@ -65,8 +65,10 @@ void DentryCache::Insert(Dentry& dentry, bool keep) {
   }
   if (!keep) return;
   if (kept_names.fetch_add(1, std::memory_order_relaxed) < kMaxNames) return;
-  // Over the bound: turn the clock until something went, at most once around.
-  for (uint32_t turns = 0; turns < kBuckets; turns++) {
+  // Over the bound: turn the clock until something went, but not for long. Perhaps nothing can: a
+  // deep tree's names are all in use by the next below.
+  constexpr uint32_t kMaxTurns = 64;
+  for (uint32_t turns = 0; turns < kMaxTurns; turns++) {
     const uint32_t hand = clock_hand.fetch_add(1, std::memory_order_relaxed) % kBuckets;
     if (SweepBucket(hand, nullptr, true) > 0) return;
   }

@@ -328,7 +328,9 @@ Result<void> LockAll(Task& task, LockKind kind) {
     if (HasAny(mapping->flags, MapFlags::kVdso)) continue;
     const auto done = task.region().SetLocked(mapping->range, kind != LockKind::kUnlock);
     if (!done.ok() && done.error() != Errno::kENOMEM) return done.error();
-    if (kind == LockKind::kLock) static_cast<void>(task.region().MakeResident(mapping->range));
+    if (kind != LockKind::kLock) continue;
+    const auto resident = task.region().MakeResident(mapping->range);
+    if (!resident.ok() && resident.error() == Errno::kRestartNoIntr) return resident;
   }
 }
 

@@ -87,7 +87,8 @@ struct MountCopy {
 
 // MS_BIND|MS_REC: what is mounted below |from| appears below its copy too. Mounts come in the order
 // they were made, so a parent's copy is there before its children need it.
-Result<void> BindBelow(vfs::MountNamespace& mounts, const Path& from, const RefPtr<Mount>& top) {
+Result<void> BindBelow(Task& task, const Path& from, const RefPtr<Mount>& top) {
+  vfs::MountNamespace& mounts = task.fs().mounts();
   Gather gather;
   mounts.ForEach(gather);
   if (!gather.complete) return Errno::kENOMEM;
@@ -105,6 +106,7 @@ Result<void> BindBelow(vfs::MountNamespace& mounts, const Path& from, const RefP
   };
   for (const auto& mount : gather.mounts) {
     if (mount == top) continue;
+    if (task.MustExit()) return Errno::kEINTR;  // there may be very many
     const Path place = mount->mount_point();
     if (!place) continue;
     const bool in_source = place.mount == from.mount;
@@ -127,7 +129,7 @@ SyscallResult Bind(Task& task, const Path& where, UserCString source, MountBits 
   auto mount = TRY(CloneMount(*from.mount, from.dentry));
   TRY(mounts.Attach(where, mount));
   if (!HasAny(bits, MountBits::kRecursive)) return 0;
-  const auto bound = BindBelow(mounts, from, mount);
+  const auto bound = BindBelow(task, from, mount);
   if (bound.ok()) return 0;
   // All or nothing.
   static_cast<void>(mounts.Detach({mount, mount->root()}, true));

@@ -97,7 +97,7 @@ Space::~Space() {
   }
   dying_.store(true, std::memory_order_seq_cst);
   Changed(true);
-  TableAt(root_)[kVdsoSlot] = 0;  // shared
+  if (shares_vdso_) TableAt(root_)[kVdsoSlot] = 0;
   if (!FreeListedTables()) FreeTables(root_, PagingLevels() - 1, kEntriesPerTable / 2);
   FreeTable(root_);
   g_asids.Return(asid_);
@@ -241,11 +241,24 @@ Result<void> Space::GrowTo(vaddr_t address) {
   }
 }
 
+Result<void> Space::OwnTables(VirtRange range) {
+  const VirtRange vdso = GetUserLayout().vdso;
+  if (!shares_vdso_ || range.base >= vdso.end() || range.end() <= vdso.base) return {};
+  const paddr_t own = CopyVdsoTables();
+  if (!own) return Errno::kENOMEM;
+  SpinLocked lock(lock_);
+  TableAt(root_)[kVdsoSlot].store(TableEntry(own), std::memory_order_release);
+  shares_vdso_ = all_listed_ = false;
+  pages_ += kVdsoPages;
+  return {};
+}
+
 Result<void> Space::MapShared(vaddr_t base, std::span<const PhysRange> frames, Access access) {
   if (access == Access::kNone) return {};
   const uint64_t bits = UserBits(access);
   bool replaced = false;
   for (const PhysRange& range : frames) {
+    TRY(OwnTables({base, range.size}));
     DCHECK(((base | range.base | range.size) & kPageMask) == 0);
     for (uint64_t done = 0; done < range.size;) {
       bool missing = false;
@@ -285,6 +298,7 @@ Result<void> Space::MapShared(vaddr_t base, std::span<const PhysRange> frames, A
 Result<void> Space::MapMissing(vaddr_t base, std::span<const PhysRange> frames, Access access) {
   const uint64_t bits = UserBits(access);
   for (const PhysRange& range : frames) {
+    TRY(OwnTables({base, range.size}));
     for (uint64_t done = 0; done < range.size;) {
       SpinLocked lock(lock_);
       const Slot slot = FindTable(base + done);
@@ -308,6 +322,7 @@ Result<void> Space::MapMissing(vaddr_t base, std::span<const PhysRange> frames, 
 // Nobody runs this space yet. The parent's tables stay as long as its region is locked.
 Result<void> Space::CopyFrom(AddressSpace& other, VirtRange range) {
   Space& parent = static_cast<Space&>(other);
+  TRY(OwnTables(range));
   for (vaddr_t at = range.base; at < range.end();) {
     Slot from, to;
     {
@@ -340,6 +355,7 @@ Result<void> Space::CopyFrom(AddressSpace& other, VirtRange range) {
 
 Result<void> Space::Protect(VirtRange range, Access access) {
   if (access == Access::kNone) return Unmap(range);
+  TRY(OwnTables(range));
   const uint64_t bits = UserBits(access);
   bool changed = false;
   for (vaddr_t at = range.base; at < range.end();) {
@@ -362,6 +378,7 @@ Result<void> Space::Protect(VirtRange range, Access access) {
 }
 
 Result<void> Space::Unmap(VirtRange range) {
+  TRY(OwnTables(range));
   bool changed = false;
   Detached empty;
   for (vaddr_t at = range.base; at < range.end();) {
@@ -450,7 +467,7 @@ Result<void> Space::UnmapAll() {
       for (; next < kEntriesPerTable / 2 && count < kAtOnce; next++) {
         PageEntry& place = TableAt(root_)[next];
         const uint64_t entry = place.load(std::memory_order_relaxed);
-        if (!(entry & kPageValid) || next == kVdsoSlot) continue;
+        if (!(entry & kPageValid) || (next == kVdsoSlot && shares_vdso_)) continue;
         place.store(0, std::memory_order_relaxed);
         tables[count++] = FrameOf(entry);
       }

@@ -66,6 +66,8 @@ class Space final : public AddressSpace {
   };
   void DetachEmpty(vaddr_t address, Detached& out) REQUIRES(lock_);
   void FreeDetached(Detached& detached) EXCLUDES(lock_);
+  // Before a change of |range|: no part of it is in tables that other spaces have, too.
+  Result<void> OwnTables(VirtRange range) EXCLUDES(lock_);
   void Changed(bool tables = false);
   void AwaitHarts(uint64_t generation, bool tables);
   void Flush(Hart& hart);
@@ -83,6 +85,7 @@ class Space final : public AddressSpace {
   paddr_t tables_[kListedTables];  // GUARDED_BY(lock_)
   uint32_t listed_ = 0;            // GUARDED_BY(lock_)
   bool all_listed_ = true;         // GUARDED_BY(lock_)
+  bool shares_vdso_ = true;        // changes when nobody else changes translations
   uint64_t pages_ GUARDED_BY(lock_) = 0;
   std::atomic<uint64_t> peak_pages_{0};
   std::atomic<uint32_t> active_{0};   // harts that have it loaded

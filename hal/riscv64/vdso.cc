@@ -19,6 +19,21 @@ struct alignas(kPageSize) DataPage {
 };
 constinit DataPage g_data = {};
 
+// Of a table and of those below it, each with one entry but the last. 0 if there is no memory.
+paddr_t CopyTables(paddr_t table, unsigned level) {
+  const paddr_t copy = AllocateTable();
+  if (!copy) return 0;
+  const paddr_t below = level > 0 ? CopyTables(FrameOf(TableAt(table)[0]), level - 1) : 0;
+  if (level > 0 && !below) {
+    FreeTable(copy);
+    return 0;
+  }
+  for (unsigned i = 0; i < kVdsoPages; i++)
+    TableAt(copy)[i] = TableAt(table)[i].load(std::memory_order_relaxed);
+  if (level > 0) TableAt(copy)[0] = TableEntry(below);
+  return copy;
+}
+
 }  // namespace
 
 const UserLayout& GetUserLayout() { return g_layout; }
@@ -28,7 +43,7 @@ void InitVdso() {
   const vaddr_t base = kVdsoSlot * SpanAt(top_level);
   g_layout.lowest = 0x10000;
   g_layout.highest = SpanAt(top_level) * (kEntriesPerTable / 2);
-  g_layout.vdso = {base, 2 * kPageSize};
+  g_layout.vdso = {base, kVdsoPages * kPageSize};
   g_layout.reserved = {g_layout.vdso.end(), SpanAt(top_level) - g_layout.vdso.size};
   g_layout.vdso_header = base + kPageSize;
   g_layout.sigreturn = g_layout.vdso_header + kSigreturnOffset;
@@ -50,6 +65,8 @@ void FillVdsoData() {
   const Timekeeping& time = GetTimekeeping();
   g_data.data = {time.multiplier, time.shift, time.realtime_offset};
 }
+
+paddr_t CopyVdsoTables() { return CopyTables(g_table, PagingLevels() - 2); }
 
 void MapVdso(paddr_t root) { TableAt(root)[kVdsoSlot] = TableEntry(g_table); }
 

@@ -38,6 +38,8 @@ class Thread : public KernelObject {
 
   // Wakes it from an interruptible wait and out of guest code.
   void Kick() EXCLUDES(machine_lock_);
+  // Its process is ending, so that nobody wants what it does: long work gives up.
+  virtual bool MustExit() const { return false; }
   // How the machine schedules it, from now or from its start on.
   void SetScheduling(const hal::Scheduling& scheduling) EXCLUDES(machine_lock_);
   // CPU time so far; also after its end.

@@ -2,7 +2,7 @@
 #include <algorithm>
 
 #include "hal/host_pages.h"
-#include "objects/vm/private_pages.h"
+#include "objects/vm/region_internal.h"
 
 namespace zrun::private_pages {
 
@@ -19,6 +19,7 @@ Result<void> Map(hal::AddressSpace& space, VmMapping& mapping) {
     mapping.populated = mapping.size();
     return {};
   }
+  if (IsVast(mapping)) return Errno::kEAGAIN;
   while (mapping.populated < mapping.size()) {
     PhysRange frames[16];
     const auto got = TRY(

@@ -24,6 +24,15 @@ void VmAddressRegion::Modify(VmMapping& mapping, Change change) {
   Count(mapping, true);
 }
 
+inline constexpr size_t kMaxMappings = 65530;  // Linux's vm.max_map_count
+
+// Too much to make all translations of ahead of use, where they are: most of it may be holes.
+inline bool IsVast(const VmMapping& mapping) {
+  constexpr uint64_t kVast = uint64_t{1} << 30;
+  return private_pages::kMapsAhead && mapping.info.object && !mapping.info.object->is_physical() &&
+         mapping.size() - mapping.populated > kVast;
+}
+
 constexpr bool Overlaps(hal::VirtRange a, hal::VirtRange b) {
   return a.base < b.end() && b.base < a.end();
 }

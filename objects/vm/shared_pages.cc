@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include "objects/vm/private_pages.h"
+#include "objects/vm/region_internal.h"
 
 namespace zrun::shared_pages {
 
@@ -10,6 +10,7 @@ using hal::VirtRange;
 
 Result<void> Map(hal::AddressSpace& space, VmMapping& mapping) {
   if (!private_pages::kMapsAhead || mapping.info.access == Access::kNone) return {};
+  if (IsVast(mapping)) return Errno::kEAGAIN;
   while (mapping.populated < mapping.size()) {
     PhysRange frames[16];
     const auto got = TRY(mapping.info.object->GetFrames(

@@ -92,7 +92,7 @@ void VmAddressRegion::Erase(VmMapping& mapping, Dead& dead) {
 
 Result<void> VmAddressRegion::SplitAt(vaddr_t address) {
   VmMapping* left = Containing(address);
-  if (!left || left->base() == address || left->is_fixture()) return {};
+  if (!left || left->base() == address || left->hidden) return {};
   OwnPtr<VmMapping> right = TRY(MakeOwned<VmMapping>(*this));
   const uint64_t kept = address - left->base();
   right->info = left->info;
@@ -200,11 +200,6 @@ bool VmAddressRegion::IsFree(VirtRange range) const {
   return !mapping || mapping->base() >= range.end();
 }
 
-bool VmAddressRegion::HasFixture(VirtRange range) const {
-  const hal::UserLayout& layout = hal::GetUserLayout();
-  return Overlaps(range, layout.vdso) || Overlaps(range, layout.reserved);
-}
-
 // ---- What is known about it
 
 std::optional<Mapping> VmAddressRegion::Find(vaddr_t address) {
@@ -220,6 +215,17 @@ std::optional<Mapping> VmAddressRegion::FindFrom(vaddr_t address) {
   while (mapping && mapping->hidden) mapping = mappings_.Next(*mapping);
   if (!mapping) return std::nullopt;
   return mapping->info;
+}
+
+bool VmAddressRegion::HasVdso(VirtRange part) const {
+  const VmMapping* mapping = Containing(part.base);
+  return mapping && HasAny(mapping->info.flags, MapFlags::kVdso) && part.end() <= mapping->end();
+}
+
+bool VmAddressRegion::has_vdso() const {
+  MutexLock lock(lock_);
+  const VirtRange vdso = hal::GetUserLayout().vdso;
+  return vdso.size == 0 || HasVdso(vdso);
 }
 
 uint64_t VmAddressRegion::private_bytes() const {

@@ -22,7 +22,7 @@ enum class MapFlags : uint32_t {
   kWipeOnFork = 1 << 6,  // MADV_WIPEONFORK
   kDontFork = 1 << 7,    // MADV_DONTFORK
   kLocked = 1 << 8,      // mlock: counted, all memory is resident as far as the kernel can tell
-  kVdso = 1 << 9,        // the machine's: shown as [vdso], cannot be changed
+  kVdso = 1 << 9,        // the machine's: shown as [vdso], can only be unmapped
   kNoReserve = 1 << 10,  // MAP_NORESERVE
 };
 
@@ -100,6 +100,8 @@ class VmAddressRegion final : public KernelObject {
     size_t mappings;
   };
   Totals totals() const EXCLUDES(lock_);
+  // False if the guest has unmapped some of it: only a new address space has it again.
+  bool has_vdso() const EXCLUDES(lock_);
   // What private pages of it the kernel keeps: what its end would give back at least.
   uint64_t private_bytes() const EXCLUDES(lock_);
   // RLIMIT_AS and RLIMIT_DATA, checked by Map and Remap (ENOMEM).
@@ -159,7 +161,7 @@ class VmAddressRegion final : public KernelObject {
   std::optional<hal::vaddr_t> FindRoom(uint64_t size, hal::vaddr_t low, hal::vaddr_t high) const
       REQUIRES(lock_);
   bool IsFree(hal::VirtRange range) const REQUIRES(lock_);
-  bool HasFixture(hal::VirtRange range) const REQUIRES(lock_);
+  bool HasVdso(hal::VirtRange part) const REQUIRES(lock_);
 
   // ---- The operations
   Result<hal::vaddr_t> Place(const Mapping& mapping) REQUIRES(lock_);
@@ -178,7 +180,7 @@ class VmAddressRegion final : public KernelObject {
   Result<void> Populate(hal::VirtRange range, hal::Access access) EXCLUDES(lock_);
   Result<void> RemovePages(hal::VirtRange range) EXCLUDES(lock_);
   Result<void> FaultLocked(hal::vaddr_t address, hal::Access access, RefPtr<VmObject>& to_fill,
-                           uint64_t& fill_offset) REQUIRES(lock_);
+                           uint64_t& fill_offset, Dead& dead) REQUIRES(lock_);
   VmMapping* GrowStack(hal::vaddr_t address) REQUIRES(lock_);
   Result<void> CopyMappings(VmAddressRegion& child) REQUIRES(lock_) EXCLUDES(child.lock_);
 

@@ -1,6 +1,8 @@
 // madvise, msync, mincore.
 #include <algorithm>
+#include <utility>
 
+#include "objects/task/thread.h"
 #include "objects/vm/linux_memory.h"
 #include "objects/vm/region_internal.h"
 
@@ -117,30 +119,37 @@ Result<void> VmAddressRegion::AdviseOne(VmMapping& mapping, VirtRange part, int 
 }
 
 Result<void> VmAddressRegion::Populate(VirtRange range, Access access) {
-  for (vaddr_t page = range.base; page < range.end(); page += hal::kPageSize) {
-    auto handled = HandleFault(page, access);
-    if (handled.ok()) continue;
-    switch (handled.error()) {
-      case Errno::kEFAULT:
-        return Errno::kENOMEM;  // a hole
-      case Errno::kEACCES:
-        return Errno::kEINVAL;
-      case Errno::kENXIO:
-      case Errno::kEIO:
-        return Errno::kEFAULT;
-      default:
-        return handled;
+  // Where a host has the translations it touches the pages, of so much that nobody waits long for
+  // the lock, or for the end.
+  constexpr uint64_t kAtOnce = uint64_t{16} << 20;
+  const Thread* thread = Thread::Current();
+  for (vaddr_t at = range.base; at < range.end();) {
+    if (thread && thread->MustExit()) return Errno::kRestartNoIntr;
+    auto handled = HandleFault(at, access);
+    if (!handled.ok()) {
+      switch (handled.error()) {
+        case Errno::kEFAULT:
+          return Errno::kENOMEM;  // a hole
+        case Errno::kEACCES:
+          return Errno::kEINVAL;
+        case Errno::kENXIO:
+        case Errno::kEIO:
+          return Errno::kEFAULT;
+        default:
+          return handled;
+      }
     }
-  }
-  if (!private_pages::kMapsAhead) return {};
-  // The host has the translations; it may as well touch the pages.
-  MutexLock lock(lock_);
-  for (VmMapping* mapping = FirstAfter(range.base); mapping && mapping->base() < range.end();
-       mapping = mappings_.Next(*mapping)) {
-    if (!mapping->is_private() || mapping->is_fixture()) continue;
-    TRY(private_pages::Advise(
-        *space_, *mapping, PartOf(*mapping, range),
-        access == Access::kWrite ? kAdvisePopulateWrite : kAdvisePopulateRead));
+    const vaddr_t page = std::exchange(at, at + hal::kPageSize);
+    if (!private_pages::kMapsAhead) continue;
+    MutexLock lock(lock_);
+    VmMapping* mapping = Containing(page);
+    if (!mapping || mapping->is_fixture()) continue;
+    const vaddr_t mapped = std::min(mapping->base() + mapping->populated, range.end());
+    if (mapped <= page) continue;  // another thread has changed it
+    at = std::min(mapped, page + kAtOnce);
+    const bool copies = mapping->is_private() && access == Access::kWrite;
+    TRY(private_pages::Advise(*space_, *mapping, {page, at - page},
+                              copies ? kAdvisePopulateWrite : kAdvisePopulateRead));
   }
   return {};
 }
@@ -159,6 +168,7 @@ Result<void> VmAddressRegion::MakeResident(VirtRange range) {
     const bool copies =
         HasAny(mapping->flags, MapFlags::kPrivate) && HasAny(mapping->access, Access::kWrite);
     const auto populated = Populate(part, copies ? Access::kWrite : Access::kRead);
+    if (!populated.ok() && populated.error() == Errno::kRestartNoIntr) return populated;
     // EINVAL: the host cannot do it ahead of time.
     if (!populated.ok() && populated.error() != Errno::kEINVAL) return Errno::kENOMEM;
   }
@@ -217,7 +227,8 @@ Result<void> VmAddressRegion::Residency(VirtRange range, std::span<uint8_t> out)
         out.subspan((at - range.base) / hal::kPageSize, part.size / hal::kPageSize);
     if (mapping->is_fixture()) {
       std::fill(bytes.begin(), bytes.end(), uint8_t{1});
-    } else if (mapping->is_private()) {
+    } else if (mapping->is_private() || private_pages::kMapsAhead) {
+      // A host that has the translations knows what has been touched.
       TRY(private_pages::Residency(*space_, *mapping, part, bytes));
     } else {
       TRY(shared_pages::Residency(*mapping, part, bytes));

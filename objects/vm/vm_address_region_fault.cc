@@ -3,6 +3,7 @@
 
 #include "hal/processor.h"
 #include "objects/task/thread.h"
+#include "objects/vm/page_allocator.h"
 #include "objects/vm/page_reclaim.h"
 #include "objects/vm/region_internal.h"
 
@@ -25,28 +26,59 @@ bool Grants(Access granted, Access wanted) {
   return granted != Access::kNone;
 }
 
+bool MayGrowTo(const VmMapping* above) {
+  return above && HasAny(above->info.flags, MapFlags::kGrowsDown);
+}
+
+// What is made of a vast mapping at a time, as a mapping of its own: what lies around an address
+// that is used. The more there are, the larger they get: there may not be more than so many.
+VirtRange WindowAt(const VmMapping& mapping, vaddr_t address, uint64_t mappings) {
+  constexpr uint64_t kLeast = uint64_t{2} << 20, kMany = kMaxMappings / 8;
+  const uint64_t size = kLeast << std::min<uint64_t>(mappings / kMany, 6);
+  const vaddr_t base = std::max(address & ~(size - 1), mapping.base() + mapping.populated);
+  const vaddr_t end = std::min((address | (size - 1)) + 1, mapping.end());
+  return {base, end - base};
+}
+
 }  // namespace
 
 Result<void> VmAddressRegion::HandleFault(vaddr_t address, Access access) {
-  for (;;) {
+  constexpr int kMostWaits = 10;  // the caller's locks may be what keeps memory from coming free
+  for (int waits = 0;;) {
     RefPtr<VmObject> to_fill;
     uint64_t fill_offset = 0;
-    const Result<void> handled = WithMemory([&] {
+    Result<void> handled = WithMemory([&] {
+      Dead dead;
       MutexLock lock(lock_);
-      return FaultLocked(address, access, to_fill, fill_offset);
+      return FaultLocked(address, access, to_fill, fill_offset, dead);
     });
-    if (handled.ok() || handled.error() != Errno::kEAGAIN) return handled;
-    TRY(to_fill->FillPages(fill_offset, 1));
+    if (handled.ok()) return handled;
+    if (handled.error() == Errno::kEAGAIN) {
+      handled = to_fill->FillPages(fill_offset, 1);
+      if (handled.ok()) continue;
+    }
+    if (handled.error() != Errno::kENOMEM) return handled;
+    // Who is short of memory waits until there is some, or tries again if it has just come.
+    if (++waits >= kMostWaits) return handled;
   }
 }
 
 Result<void> VmAddressRegion::FaultLocked(vaddr_t address, Access access, RefPtr<VmObject>& to_fill,
-                                          uint64_t& fill_offset) {
+                                          uint64_t& fill_offset, Dead& dead) {
   VmMapping* mapping = Containing(address);
   if (!mapping) mapping = GrowStack(address);
+  if (!mapping && MayGrowTo(FirstAfter(address)) &&
+      RamFrames().level() == PageAllocator::Level::kCritical)
+    return Errno::kENOMEM;  // perhaps that was all: then it grows when there is memory
   if (!mapping || mapping->hidden) return Errno::kEFAULT;
   if (!Grants(mapping->info.access, access)) return Errno::kEACCES;
   if (mapping->is_fixture()) return {};
+  VirtRange window{};
+  if (IsVast(*mapping) && address >= mapping->base() + mapping->populated) {
+    window = WindowAt(*mapping, address, totals_.mappings);
+    TRY(SplitAround(window));
+    mapping = Containing(address);
+  }
   auto handled = mapping->is_private()
                      ? private_pages::HandleFault(*space_, *mapping, address, access)
                      : shared_pages::HandleFault(*space_, *mapping, address, access);
@@ -55,6 +87,7 @@ Result<void> VmAddressRegion::FaultLocked(vaddr_t address, Access access, RefPtr
     fill_offset = private_pages::kMapsAhead ? mapping->info.object_offset + mapping->populated
                                             : mapping->OffsetOf(hal::RoundDown(address));
   }
+  if (window.size > 0) Join(window, dead);
   return handled;
 }
 
@@ -144,6 +177,11 @@ Result<void> VmAddressRegion::Fork(Thread& child, ForkClient& client) NO_THREAD_
           static_cast<void>(region->space_->Unmap(mapping->info.range));
       }
     } else {
+      const VirtRange vdso = hal::GetUserLayout().vdso;
+      for (vaddr_t page = vdso.base; page < vdso.end(); page += hal::kPageSize) {
+        const VirtRange part{page, hal::kPageSize};
+        if (!HasVdso(part)) static_cast<void>(region->space_->Unmap(part));
+      }
       for (VmMapping* mapping = region->mappings_.First(); mapping;
            mapping = region->mappings_.Next(*mapping)) {
         // What it does not get now, its faults will.

@@ -11,7 +11,6 @@ using hal::VirtRange;
 
 namespace {
 
-constexpr size_t kMaxMappings = 65530;                            // Linux's vm.max_map_count
 constexpr vaddr_t kLowBase = 0x4000'0000, kLowEnd = 0x8000'0000;  // MAP_32BIT
 constexpr MapFlags kPlacement = MapFlags::kFixed | MapFlags::kReplace | MapFlags::kLow;
 
@@ -25,7 +24,8 @@ bool CoversAll(const VmMapping& mapping) {
   if (!private_pages::kMapsAhead) return false;
   if (mapping.is_anonymous()) return true;
   const VmObject& object = *mapping.info.object;
-  if (object.has_source() || (!mapping.is_private() && mapping.info.access == Access::kNone))
+  if (IsVast(mapping) || object.has_source() ||
+      (!mapping.is_private() && mapping.info.access == Access::kNone))
     return false;
   const uint64_t end = hal::RoundUp(object.size());
   return mapping.info.object_offset <= end && mapping.size() <= end - mapping.info.object_offset;
@@ -61,7 +61,6 @@ Result<vaddr_t> VmAddressRegion::Place(const Mapping& mapping) {
     if (base < layout.lowest) return Errno::kEPERM;
     if (HasAny(mapping.flags, MapFlags::kReplace)) {
       if (Overlaps(mapping.range, layout.reserved)) return Errno::kENOMEM;
-      if (Overlaps(mapping.range, layout.vdso)) return Errno::kEINVAL;
     } else if (!IsFree(mapping.range)) {
       return Errno::kEEXIST;
     }
@@ -167,7 +166,6 @@ Result<void> VmAddressRegion::Unmap(VirtRange range) {
 }
 
 Result<void> VmAddressRegion::UnmapLocked(VirtRange range, Dead& dead) {
-  if (Overlaps(range, hal::GetUserLayout().vdso)) return Errno::kEINVAL;
   TRY(SplitAround(range));
   VmMapping* first = FirstAfter(range.base);
   while (first && first->base() < range.end()) {

@@ -3,6 +3,17 @@
 
 #include "check.h"
 
+// VmLck of /proc/self/status.
+static long LockedKb(void) {
+  FILE* status = fopen("/proc/self/status", "r");
+  char line[256];
+  long kb = -1;
+  CHECK(status);
+  while (kb < 0 && fgets(line, sizeof line, status)) sscanf(line, "VmLck: %ld kB", &kb);
+  fclose(status);
+  return kb;
+}
+
 int main(void) {
   size_t page = PageSize();
   char* p =
@@ -23,6 +34,25 @@ int main(void) {
   CHECK_ERR(mlock(p, 4 * page), ENOMEM);
   CHECK_ERR(munlock(p, 4 * page), ENOMEM);
   CHECK_OK(munlockall());
+
+  // A part of a mapping: that part's pages, whoever asks.
+  const int kinds[] = {MAP_PRIVATE, MAP_SHARED};
+  for (int i = 0; i < 2; i++) {
+    char* const whole =
+        CHECK_MAP(mmap(NULL, 8 * page, PROT_READ | PROT_WRITE, kinds[i] | MAP_ANONYMOUS, -1, 0));
+    madvise(whole, 8 * page, MADV_NOHUGEPAGE);
+    const long before = LockedKb();
+    unsigned char parts[8];
+    CHECK_OK(syscall(SYS_mlock2, whole + 2 * page, page, MLOCK_ONFAULT));
+    CHECK_EQ(LockedKb() - before, (long)page / 1024);
+    CHECK_OK(mincore(whole, 8 * page, parts));
+    for (int at = 0; at < 8; at++) CHECK_EQ(parts[at] & 1, 0);
+    CHECK_OK(syscall(SYS_mlock2, whole + 2 * page, page, 0));
+    CHECK_OK(mincore(whole, 8 * page, parts));
+    for (int at = 0; at < 8; at++) CHECK_EQ(parts[at] & 1, at == 2);
+    CHECK_OK(munlock(whole, 8 * page));
+    CHECK_EQ(LockedKb(), before);
+  }
 
   IN_CHILD({
     struct rlimit none = {0, 0};
