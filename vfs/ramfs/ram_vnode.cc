@@ -215,6 +215,7 @@ Result<size_t> RamVnode::ListXattr(std::span<char> names) {
 
 Result<RefPtr<RamVnode>> RamLink::Create(RamFileSystem& fs, std::string_view target, uint32_t uid,
                                          uint32_t gid) {
+  if (PagesFor(target) > fs.free_bytes()) return Errno::kENOSPC;
   String text = TRY(String::Create(target));
   TRY(fs.ChargeInode());
   auto link = MakeRef<RamLink>(fs, fs.NextInode(), kModeSymlink | 0777, uid, gid, uint64_t{0});
@@ -223,6 +224,7 @@ Result<RefPtr<RamVnode>> RamLink::Create(RamFileSystem& fs, std::string_view tar
     return link.error();
   }
   link.value()->target_ = std::move(text);
+  fs.ChargeBytes(int64_t(PagesFor(target)));
   return RefPtr<RamVnode>(std::move(link).value());
 }
 

@@ -75,6 +75,7 @@ class RamLink final : public RamVnode {
  public:
   static Result<RefPtr<RamVnode>> Create(RamFileSystem& fs, std::string_view target, uint32_t uid,
                                          uint32_t gid);
+  ~RamLink() override { fs_.ChargeBytes(-int64_t(stat_bytes())); }
   Result<String> ReadLink() override { return target_.Clone(); }
   std::string_view StableLink() const override { return target_; }
 
@@ -82,8 +83,13 @@ class RamLink final : public RamVnode {
   template <typename T, typename... Args>
   friend Result<RefPtr<T>> zrun::MakeRef(Args&&...);
   using RamVnode::RamVnode;
+  // As on Linux a target that is not short has a page, which counts.
+  static constexpr size_t kShort = 127;
+  static uint64_t PagesFor(std::string_view target) {
+    return target.size() > kShort ? hal::kPageSize : 0;
+  }
   uint64_t stat_size() const override { return target_.size(); }
-  uint64_t stat_bytes() const override { return 0; }
+  uint64_t stat_bytes() const override { return PagesFor(target_); }
   String target_;
 };
 

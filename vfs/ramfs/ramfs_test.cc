@@ -131,6 +131,20 @@ TEST(Ramfs, IsFullAtItsLimits) {
   EXPECT_EQ(ErrorOf(MountTmpfs("", "nonsense")), "EINVAL");
 }
 
+TEST(Ramfs, LongLinkTargetsHaveAPage) {
+  Tree tree(Get(MountTmpfs("", "size=4k")));
+  const auto free = [&] { return Get(tree.root.mount->file_system().GetStatFs()).blocks_free; };
+  tree.MakeSymlink("/short", std::string(127, 's'));
+  EXPECT_EQ(free(), 1u);
+  tree.MakeSymlink("/long", std::string(128, 'l'));
+  EXPECT_EQ(free(), 0u);
+  EXPECT_EQ(ErrorOf(MakeSymlink(tree.context(), std::string(128, 'm'), "/more")), "ENOSPC");
+  tree.MakeSymlink("/another", std::string(127, 's'));
+  EXPECT_EQ(ErrorOf(tree.Unlink("/long")), "OK");
+  Dentry::ShrinkCache();
+  EXPECT_EQ(free(), 1u);
+}
+
 TEST(Ramfs, ReadsDirectoriesWhileTheyChange) {
   Tree tree;
   tree.MakeDirectory("/d");
@@ -154,6 +168,20 @@ TEST(Ramfs, ReadsDirectoriesWhileTheyChange) {
   Get(directory->Seek(0, 0));
   test::NameSink sink;
   EXPECT_EQ(ErrorOf(directory->ReadDirectory(sink)), "ENOENT");
+}
+
+// More names than the cache keeps, and none that can go.
+TEST(Ramfs, TreesMayBeDeep) {
+  Tree tree;
+  constexpr int kDepth = 40000;
+  for (int i = 0; i < kDepth; i++) {
+    tree.MakeDirectory("d");
+    tree.cwd = Get(tree.Walk("d"));
+  }
+  for (int i = 0; i < kDepth / 2; i++) {
+    tree.cwd = Get(tree.Walk(".."));
+    test::Check(tree.RemoveDirectory("d"));
+  }
 }
 
 TEST(Ramfs, CountsLinksAndTimes) {
