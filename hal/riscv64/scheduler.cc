@@ -29,11 +29,13 @@ struct Queue {
   sched::FairPolicy fair;
   sched::StridePolicy stride;
   sched::RunQueue queue;
-  explicit Queue(bool use_stride)
-      : queue(use_stride ? static_cast<sched::SharePolicy&>(stride) : fair) {}
+  Queue(bool use_stride, sched::Shares& shares, unsigned index)
+      : queue(use_stride ? static_cast<sched::SharePolicy&>(stride) : fair, shares, index) {}
 };
+alignas(sched::Shares) constinit std::byte g_shares[sizeof(sched::Shares)] = {};
 alignas(Queue) constinit std::byte g_queues[kMaxHarts][sizeof(Queue)] = {};
 
+sched::Shares& AllShares() { return *std::launder(reinterpret_cast<sched::Shares*>(g_shares)); }
 Thread& AsThread(sched::Entity& entity) { return static_cast<Thread&>(entity); }
 bool IsIdle(const Hart& hart, const Thread& thread) { return hart.idle == &thread; }
 
@@ -166,12 +168,36 @@ Thread* Steal(Hart& hart) {
   return entity ? &AsThread(*entity) : nullptr;
 }
 
+// Takes a thread over from a hart that is behind. |hart.lock| is held; the others' are only tried,
+// which cannot deadlock.
+void TakeOver(Hart& hart) {
+  bool asked_all = true;
+  for (unsigned i = 1; i < HartCount(); i++) {
+    Hart& other = HartAt((hart.index + i) % HartCount());
+    if (!other.online.load(std::memory_order_relaxed) || other.queue->waiting() == 0) continue;
+    if (!other.lock.TryLock()) {
+      asked_all = false;
+      continue;
+    }
+    sched::Entity* entity = other.queue->FindFor(*hart.queue);
+    if (entity) {
+      other.queue->Remove(*entity);
+      hart.queue->Join(*entity, sched::Arrival::kMoved);
+      AsThread(*entity).hart.store(&hart, std::memory_order_release);
+    }
+    other.lock.Unlock();
+    if (entity) return;
+  }
+  if (asked_all) hart.queue->ForgiveLead();
+}
+
 }  // namespace
 
 void InitScheduler() {
   const bool stride = KernelOption("scheduler") == "stride";
+  auto* shares = new (g_shares) sched::Shares(HartCount());
   for (unsigned i = 0; i < HartCount(); i++) {
-    auto* queue = new (&g_queues[i]) Queue(stride);
+    auto* queue = new (&g_queues[i]) Queue(stride, *shares, i);
     HartAt(i).queue = &queue->queue;
   }
 }
@@ -297,6 +323,8 @@ void OnSchedulerTick(Hart& hart, bool from_user) {
     SpinLocked lock(hart.lock);
     const Nanoseconds now = TimerNow();
     Account(hart, self, now);
+    AllShares().Divide();
+    TakeOver(hart);
     if (hart.queue->ShouldSwitch()) hart.need_switch.store(true, std::memory_order_relaxed);
     next = now + (hart.queue->NeedsTick() ? kBusyTick : kTick);
     for (unsigned i = 0; hart.queue->waiting() > 0 && i < HartCount() && !helper; i++) {

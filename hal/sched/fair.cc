@@ -25,18 +25,16 @@ void FairPolicy::Rebase() {
   weighted_ -= shift * weights_;
 }
 
-int64_t FairPolicy::Average() const { return weights_ ? base_ + weighted_ / weights_ : base_; }
-
-bool FairPolicy::IsEligible(int64_t received) const {
-  return (received - base_) * weights_ <= weighted_;
-}
-
-void FairPolicy::Join(Entity& entity, Arrival arrival) {
+void FairPolicy::Join(Entity& entity, Arrival arrival, const Progress& all) {
   Rebase();
-  int64_t lag = arrival == Arrival::kNew ? 0 : entity.lag;
-  // Joining moves the average towards the newcomer: so much more lag that it has what it had after.
-  if (weights_ > 0) lag = lag * (weights_ + int64_t(entity.weight)) / weights_;
-  entity.received = Average() - lag;
+  if (arrival != Arrival::kMoved) {
+    int64_t lag = arrival == Arrival::kNew ? 0 : entity.lag;
+    // Joining moves the average towards it: so much more lag that it has what it had after.
+    if (all.weights > 0) lag += lag * int64_t(entity.weight) / all.weights;
+    entity.received = all.time - lag;
+  }
+  entity.received -= beginning_;
+  if (weights_ == 0) base_ = entity.received;
   const int64_t slice = ToVirtual(kSlice, entity.weight);
   // A newcomer begins in the middle of a slice: forking does not gain time.
   entity.due = entity.received + (arrival == Arrival::kNew ? slice / 2 : slice);
@@ -45,21 +43,23 @@ void FairPolicy::Join(Entity& entity, Arrival arrival) {
   waiting_.Insert(entity);
 }
 
-void FairPolicy::Leave(Entity& entity, bool waiting) {
+void FairPolicy::Leave(Entity& entity, bool waiting, const Progress& all) {
   if (waiting) waiting_.Remove(entity);
-  const int64_t limit = ToVirtual(2 * kSlice, entity.weight);
-  entity.lag = std::clamp(Average() - entity.received, -limit, limit);
   Count(entity, -1);
+  entity.received += beginning_;
+  const int64_t limit = ToVirtual(2 * kSlice, entity.weight);
+  entity.lag = std::clamp(all.time - entity.received, -limit, limit);
 }
 
 // The first in order of |due| that is eligible: a subtree without one is passed over.
 Entity* FairPolicy::Earliest() const {
+  const int64_t now = Average();
   Entity* node = waiting_.root();
   while (node) {
     Entity* left = Waiting::Left(*node);
-    if (left && IsEligible(left->least_received)) {
+    if (left && left->least_received <= now) {
       node = left;
-    } else if (IsEligible(node->received)) {
+    } else if (node->received <= now) {
       return node;
     } else {
       node = Waiting::Right(*node);
@@ -102,6 +102,12 @@ void FairPolicy::Charge(Entity& running, Nanoseconds ran) {
   Rebase();
 }
 
+void FairPolicy::Reweigh(Entity& running, uint32_t weight) {
+  Count(running, -1);
+  running.weight = weight;
+  Count(running, 1);
+}
+
 bool FairPolicy::ShouldSwitch(const Entity& running) const {
   const Entity* other = Earliest();
   if (!other) return false;
@@ -114,10 +120,10 @@ bool FairPolicy::ShouldSwitch(const Entity& running) const {
   return running.slice_used >= kSlice || (other->due < running.due && running.slice_used >= kLeast);
 }
 
-Entity* FairPolicy::Spare(unsigned cpu) {
+Entity* FairPolicy::Spare(unsigned cpu, int64_t most_weight) {
   // The one that would wait longest.
   for (Entity* entity = waiting_.Last(); entity; entity = waiting_.Previous(*entity)) {
-    if (MayRunOn(*entity, cpu)) return entity;
+    if (MayRunOn(*entity, cpu) && entity->weight <= most_weight) return entity;
   }
   return nullptr;
 }

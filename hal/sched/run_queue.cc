@@ -5,17 +5,6 @@
 
 namespace zrun::hal::sched {
 
-uint32_t WeightOf(const Scheduling& scheduling) {
-  // Each is the next times 1.25: Linux's sched_prio_to_weight, which programs' expectations of nice
-  // come from.
-  static constexpr uint32_t kWeights[40] = {
-      88761, 71755, 56483, 46273, 36291, 29154, 23254, 18705, 14949, 11916, 9548, 7620, 6100, 4904,
-      3906,  3121,  2501,  1991,  1586,  1277,  1024,  820,   655,   526,   423,  335,  272,  215,
-      172,   137,   110,   87,    70,    56,    45,    36,    29,    23,    18,   15};
-  if (scheduling.policy == SchedulingPolicy::kIdle) return 3;
-  return kWeights[std::clamp<int>(scheduling.nice, -20, 19) + 20];
-}
-
 int RunQueue::HighestRealTime() const {
   if (occupied_[1]) return 127 - __builtin_clzll(occupied_[1]);
   if (occupied_[0]) return 63 - __builtin_clzll(occupied_[0]);
@@ -33,20 +22,35 @@ void RunQueue::PushRealTime(Entity& entity, bool front) {
 }
 
 void RunQueue::Join(Entity& entity, Arrival arrival) {
-  entity.weight = WeightOf(entity.scheduling);
   waiting_++;
   if (IsRealTime(entity.scheduling)) {
     entity.slice_used = 0;
     PushRealTime(entity, false);
   } else {
-    shared_.Join(entity, arrival);
+    JoinShared(entity, arrival);
   }
+}
+
+void RunQueue::JoinShared(Entity& entity, Arrival arrival) {
+  entity.weight_class = WeightClassOf(entity.scheduling);
+  shares_.Add(entity.weight_class);
+  if (arrival == Arrival::kNew) shares_.Divide();
+  entity.weight = shares_.PartOf(entity.weight_class);
+  shared_.Join(entity, arrival, All());
+  shares_.Publish(processor_, shared_.Now());
+}
+
+void RunQueue::LeaveShared(Entity& entity, bool waiting) {
+  const Progress all = All();
+  shared_.Leave(entity, waiting, all);
+  shares_.Subtract(entity.weight_class);
+  shares_.Publish(processor_, shared_.Now());
 }
 
 void RunQueue::Remove(Entity& entity) {
   waiting_--;
   if (!IsRealTime(entity.scheduling)) {
-    shared_.Leave(entity, true);
+    LeaveShared(entity, true);
     return;
   }
   const unsigned priority = std::min<unsigned>(entity.scheduling.priority, kPriorities - 1);
@@ -73,6 +77,9 @@ void RunQueue::Charge(Nanoseconds ran) {
     running_->slice_used += ran;
   } else {
     shared_.Charge(*running_, ran);
+    const uint32_t weight = shares_.PartOf(running_->weight_class);
+    if (weight != running_->weight) shared_.Reweigh(*running_, weight);
+    shares_.Publish(processor_, shared_.Now());
   }
 }
 
@@ -92,7 +99,7 @@ void RunQueue::PutBack(bool yields) {
 
 void RunQueue::Retire() {
   Entity& entity = *std::exchange(running_, nullptr);
-  if (!IsRealTime(entity.scheduling)) shared_.Leave(entity, false);
+  if (!IsRealTime(entity.scheduling)) LeaveShared(entity, false);
 }
 
 void RunQueue::Change(Entity& entity, bool waiting, const Scheduling& scheduling) {
@@ -102,7 +109,6 @@ void RunQueue::Change(Entity& entity, bool waiting, const Scheduling& scheduling
     Join(entity, Arrival::kMoved);
   } else {
     entity.scheduling = scheduling;
-    entity.weight = WeightOf(scheduling);
   }
 }
 
@@ -119,7 +125,7 @@ bool RunQueue::ShouldSwitch() const {
 }
 
 bool RunQueue::NeedsTick() const {
-  if (!running_ || waiting_ == 0) return false;
+  if (!running_ || (waiting_ == 0 && !shares_.are_scarce())) return false;
   return running_->scheduling.policy != SchedulingPolicy::kFifo;
 }
 
@@ -129,7 +135,33 @@ Entity* RunQueue::Spare(unsigned cpu) {
       if (MayRunOn(entity, cpu)) return &entity;
     }
   }
-  return shared_.Spare(cpu);
+  return shared_.Spare(cpu, INT64_MAX);
+}
+
+namespace {
+
+// Virtual time that is no reason to move threads.
+constexpr int64_t kLead = 2 * kSlice;
+// What a queue may be ahead, with none to take over, as the time that its threads ran.
+constexpr Nanoseconds kMostLead = 200'000'000;
+// Who is due a processor cannot make up for time that he waits. The others make room for him.
+constexpr int64_t kMostOfProcessor = kWholeProcessor / 16 * 15;
+
+}  // namespace
+
+Entity* RunQueue::FindFor(const RunQueue& other) {
+  const Progress own = shared_.Now(), theirs = other.shared_.Now();
+  if (theirs.weights == 0 || own.time + kLead >= theirs.time) return nullptr;
+  return shared_.Spare(other.processor_, std::max(own.weights - theirs.weights, kMostOfProcessor));
+}
+
+void RunQueue::ForgiveLead() {
+  const Progress own = shared_.Now();
+  if (own.weights == 0) return;
+  const int64_t lead = own.time - All().time - ToVirtual(kMostLead, own.weights);
+  if (lead <= 0) return;
+  shared_.Rewind(lead);
+  shares_.Publish(processor_, shared_.Now());
 }
 
 }  // namespace zrun::hal::sched

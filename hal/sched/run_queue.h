@@ -2,6 +2,7 @@
 #include <array>
 
 #include "hal/sched/fair.h"
+#include "hal/sched/shares.h"
 #include "hal/sched/stride.h"
 
 namespace zrun::hal::sched {
@@ -10,7 +11,8 @@ namespace zrun::hal::sched {
 // those that share what is left by a policy. The machine's lock guards it.
 class RunQueue {
  public:
-  explicit RunQueue(SharePolicy& shared) : shared_(shared) {}
+  RunQueue(SharePolicy& shared, Shares& shares, unsigned processor)
+      : shared_(shared), shares_(shares), processor_(processor) {}
   RunQueue(const RunQueue&) = delete;
   RunQueue& operator=(const RunQueue&) = delete;
 
@@ -30,7 +32,12 @@ class RunQueue {
   bool ShouldSwitch() const;
   // Whether time passing changes what ShouldSwitch() says.
   bool NeedsTick() const;
+  // One that waits and may run on processor |cpu|; null if there is none.
   Entity* Spare(unsigned cpu);
+  // If those that share here have had less than |other|'s: one of them that may go there.
+  Entity* FindFor(const RunQueue& other);
+  // No queue has one for this one: what it had more than the others was nobody's.
+  void ForgiveLead();
   unsigned waiting() const { return waiting_; }
 
  private:
@@ -39,7 +46,13 @@ class RunQueue {
   int HighestRealTime() const;
   void PushRealTime(Entity& entity, bool front);
 
+  void JoinShared(Entity& entity, Arrival arrival);
+  void LeaveShared(Entity& entity, bool waiting);
+  Progress All() const { return shares_.Average(shared_.Now().time); }
+
   SharePolicy& shared_;
+  Shares& shares_;
+  const unsigned processor_;
   std::array<List, kPriorities> lists_;
   std::array<uint64_t, 2> occupied_{};  // which lists have somebody
   Entity* running_ = nullptr;

@@ -23,7 +23,7 @@ struct Task : Entity {
 // One processor that runs tasks for a while.
 class Processor {
  public:
-  explicit Processor(SharePolicy& policy) : queue(policy) {}
+  explicit Processor(SharePolicy& policy) : queue(policy, shares, 0) {}
   ~Processor() {
     if (queue.running()) queue.Retire();
     while (queue.Take()) queue.Retire();
@@ -58,6 +58,7 @@ class Processor {
     auto* task = static_cast<Task*>(queue.Take());
     if (task) task->longest_wait = std::max(task->longest_wait, now - task->ready_at);
   }
+  Shares shares{1};
   RunQueue queue;
   Nanoseconds now = 0;
   int switches = 0;
@@ -268,7 +269,145 @@ TEST(RunQueueTest, ChangesTakeEffect) {
   EXPECT_EQ(processor.queue.Take(), &b);
   processor.queue.PutBack(false);
   processor.queue.Change(b, true, {.nice = 19});
-  EXPECT_EQ(b.weight, 15u);
+  EXPECT_EQ(b.weight, kWholeProcessor / 2 * 15 / 1024);
+}
+
+// Several processors, as a machine drives them: a look every few milliseconds, and at the end of a
+// round others' late threads.
+class Machine {
+ public:
+  explicit Machine(unsigned processors) : shares_(processors) {
+    for (unsigned i = 0; i < processors; i++) cpus_.push_back(std::make_unique<Cpu>(shares_, i));
+  }
+  ~Machine() {
+    for (auto& cpu : cpus_) {
+      if (cpu->queue.running()) cpu->queue.Retire();
+      while (cpu->queue.Take()) cpu->queue.Retire();
+    }
+  }
+  // All begin on the first processor, as children do on their parent's.
+  Task& Add(const Scheduling& scheduling) {
+    Task& task = *tasks_.emplace_back(std::make_unique<Task>());
+    task.scheduling = scheduling;
+    cpus_[0]->queue.Join(task, Arrival::kNew);
+    return task;
+  }
+  void RunFor(Nanoseconds time) {
+    for (const Nanoseconds end = now_ + time; now_ < end; now_ += kStep) {
+      for (unsigned i = 0; i < cpus_.size(); i++) Step(i);
+    }
+  }
+  // What each is to get of |time|: in proportion to its weight, but no more than one processor.
+  std::vector<double> Ideal(Nanoseconds time) const {
+    std::vector<double> ideal(tasks_.size(), -1);
+    auto processors = double(cpus_.size());
+    for (bool again = true; again;) {
+      again = false;
+      double weights = 0;
+      for (size_t i = 0; i < tasks_.size(); i++)
+        if (ideal[i] < 0) weights += WeightOf(tasks_[i]->scheduling);
+      for (size_t i = 0; i < tasks_.size(); i++) {
+        if (ideal[i] >= 0 || WeightOf(tasks_[i]->scheduling) * processors < weights) continue;
+        ideal[i] = double(time);
+        processors--;
+        again = true;
+        break;
+      }
+      if (again) continue;
+      for (size_t i = 0; i < tasks_.size(); i++)
+        if (ideal[i] < 0)
+          ideal[i] = double(time) * processors * WeightOf(tasks_[i]->scheduling) / weights;
+    }
+    return ideal;
+  }
+  const std::vector<std::unique_ptr<Task>>& tasks() const { return tasks_; }
+
+ private:
+  struct Cpu {
+    Cpu(Shares& shares, unsigned index) : queue(policy, shares, index) {}
+    FairPolicy policy;
+    RunQueue queue;
+    Nanoseconds tick_at = 0;
+  };
+
+  void Step(unsigned index) {
+    Cpu& cpu = *cpus_[index];
+    if (!cpu.queue.running()) {
+      if (cpu.queue.waiting() == 0) TakeOver(index);
+      if (!cpu.queue.Take()) return;
+      cpu.tick_at = now_ + Tick(cpu);
+    }
+    static_cast<Task*>(cpu.queue.running())->ran += kStep;
+    cpu.queue.Charge(kStep);
+    if (now_ + kStep < cpu.tick_at) return;
+    shares_.Divide();
+    TakeOver(index);
+    cpu.tick_at = now_ + kStep + Tick(cpu);
+    if (cpu.queue.ShouldSwitch()) cpu.queue.PutBack(false);
+  }
+  static Nanoseconds Tick(const Cpu& cpu) { return cpu.queue.NeedsTick() ? 3'000'000 : 10'000'000; }
+
+  // From a queue that is behind; anything for one that has nothing to do.
+  void TakeOver(unsigned index) {
+    RunQueue& queue = cpus_[index]->queue;
+    for (unsigned i = 1; i < cpus_.size(); i++) {
+      RunQueue& other = cpus_[(index + i) % cpus_.size()]->queue;
+      Entity* entity = queue.running() ? other.FindFor(queue) : other.Spare(index);
+      if (!entity) continue;
+      other.Remove(*entity);
+      queue.Join(*entity, Arrival::kMoved);
+      return;
+    }
+    queue.ForgiveLead();
+  }
+
+  Shares shares_;
+  std::vector<std::unique_ptr<Cpu>> cpus_;
+  std::vector<std::unique_ptr<Task>> tasks_;
+  Nanoseconds now_ = 0;
+};
+
+// Within a twentieth of what is due, or ten slices where that is next to nothing.
+void ExpectFair(unsigned processors, const std::vector<int>& nice_values) {
+  constexpr Nanoseconds kTime = 3 * kSecond;
+  Machine machine(processors);
+  for (int nice : nice_values) machine.Add({.nice = int8_t(nice)});
+  machine.RunFor(kTime);
+  const std::vector<double> ideal = machine.Ideal(kTime);
+  for (size_t i = 0; i < ideal.size(); i++) {
+    EXPECT_NEAR(double(machine.tasks()[i]->ran), ideal[i], std::max(ideal[i] / 20, 30e6))
+        << "on " << processors << " processors, number " << i << " of " << ideal.size() << ", nice "
+        << nice_values[i];
+  }
+}
+
+TEST(MachineTest, EqualsShareAllProcessors) {
+  for (unsigned processors = 1; processors <= 8; processors++) {
+    for (size_t count = 1; count <= 20; count++) ExpectFair(processors, std::vector<int>(count, 0));
+  }
+}
+
+TEST(MachineTest, NiceDividesAllProcessors) {
+  for (unsigned processors = 1; processors <= 8; processors++) {
+    ExpectFair(processors, {0, 19});
+    ExpectFair(processors, {0, 0, 5, 5, 10});
+    ExpectFair(processors, {-20, 0, 0, 0});
+    ExpectFair(processors, {-5, -5, -5, 0, 0, 0, 5, 5, 5});
+    ExpectFair(processors, {-20, -20, 19, 19, 0, 0, 0, 0, 0, 0, 10, 10});
+  }
+}
+
+TEST(MachineTest, AnyMixIsFair) {
+  uint32_t random = 1;
+  const auto next = [&random](uint32_t below) {
+    random = random * 1664525 + 1013904223;
+    return int((random >> 16) % below);
+  };
+  for (int round = 0; round < 100; round++) {
+    std::vector<int> nice_values(size_t(1 + next(24)));
+    for (int& nice : nice_values) nice = next(40) - 20;
+    ExpectFair(unsigned(1 + next(8)), nice_values);
+  }
 }
 
 }  // namespace

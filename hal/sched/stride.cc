@@ -4,17 +4,28 @@
 
 namespace zrun::hal::sched {
 
-// While it is away, |lag| is how far its pass was ahead: it may not lose that by sleeping.
-void StridePolicy::Join(Entity& entity, Arrival arrival) {
-  const int64_t ahead = arrival == Arrival::kNew ? ToVirtual(kSlice, entity.weight) : entity.lag;
-  entity.pass = now_ + std::max<int64_t>(ahead, 0);
+// While it is away, |lag| is how far its pass was behind; what it was ahead it may not lose by
+// sleeping.
+void StridePolicy::Join(Entity& entity, Arrival arrival, const Progress& all) {
+  if (arrival == Arrival::kNew) entity.lag = -ToVirtual(kSlice, entity.weight);
+  if (arrival != Arrival::kMoved) entity.pass = all.time - std::min<int64_t>(entity.lag, 0);
+  entity.pass -= beginning_;
+  if (weights_ == 0) now_ = entity.pass;
+  weights_ += entity.weight;
   entity.slice_used = 0;
   waiting_.Insert(entity);
 }
 
-void StridePolicy::Leave(Entity& entity, bool waiting) {
+void StridePolicy::Leave(Entity& entity, bool waiting, const Progress& all) {
   if (waiting) waiting_.Remove(entity);
-  entity.lag = entity.pass - now_;
+  weights_ -= entity.weight;
+  entity.pass += beginning_;
+  entity.lag = all.time - entity.pass;
+}
+
+void StridePolicy::Reweigh(Entity& running, uint32_t weight) {
+  weights_ += int64_t(weight) - int64_t(running.weight);
+  running.weight = weight;
 }
 
 Entity* StridePolicy::Take() {
@@ -46,9 +57,9 @@ bool StridePolicy::ShouldSwitch(const Entity& running) const {
   return other->pass + ToVirtual(kSlice, other->weight) < running.pass;
 }
 
-Entity* StridePolicy::Spare(unsigned cpu) {
+Entity* StridePolicy::Spare(unsigned cpu, int64_t most_weight) {
   for (Entity* entity = waiting_.Last(); entity; entity = waiting_.Previous(*entity)) {
-    if (MayRunOn(*entity, cpu)) return entity;
+    if (MayRunOn(*entity, cpu) && entity->weight <= most_weight) return entity;
   }
   return nullptr;
 }
