@@ -11,6 +11,23 @@
 
 #include "compat/task_bed_for_test.h"
 
+namespace zrun {
+
+// The page allocator's, and what the linker puts in its place.
+Result<hal::PhysRange> AllocateRun(PageAllocator* frames, uint64_t bytes, uint64_t alignment,
+                                   Contents contents)  //
+    asm("__real__ZN4zrun13PageAllocator11AllocateRunEmmNS_8ContentsE");
+Result<hal::PhysRange> AllocateRunOrFail(PageAllocator* frames, uint64_t bytes, uint64_t alignment,
+                                         Contents contents)  //
+    asm("__wrap__ZN4zrun13PageAllocator11AllocateRunEmmNS_8ContentsE");
+Result<hal::PhysRange> AllocateRunOrFail(PageAllocator* frames, uint64_t bytes, uint64_t alignment,
+                                         Contents contents) {
+  if (hal::fake::MustFail()) return Errno::kENOMEM;
+  return AllocateRun(frames, bytes, alignment, contents);
+}
+
+}  // namespace zrun
+
 namespace zrun::compat {
 namespace {
 
@@ -181,6 +198,63 @@ TEST_F(FailedCallsTest, Signals) {
   size_t done = 0;
   FailEach(call, [&](int64_t) { done++; });
   EXPECT_EQ(bed.guest(1).handled.size(), done);
+}
+
+// A handler on a stack that nobody has touched, or that is none: it runs, or the process ends by a
+// signal; nothing is lost, and nobody waits.
+TEST_F(FailedCallsTest, SignalStacks) {
+  struct Action {
+    uint64_t handler, flags, restorer, mask;
+  };
+  struct Stack {
+    uint64_t base;
+    uint64_t flags;
+    uint64_t size;
+  };
+  constexpr uint64_t kRestorerFlag = 0x04000000, kStack = kData + 32 * hal::kPageSize;
+  constexpr uint64_t kStatus = kNumbers + 256, kNowhere = 0x7000'0000'0000;
+  bed.Poke(kAction, Action{test::kHandler, kRestorerFlag | SA_ONSTACK, test::kRestorer, 0});
+  for (const int signal : {SIGUSR1, SIGSEGV})
+    ASSERT_EQ(bed.Call(1, SYS_rt_sigaction, signal, kAction, 0, 8), 0);
+  const auto child_on = [&](uint64_t base) {
+    bed.Poke(kNumbers, Stack{base, 0, 16 * hal::kPageSize});
+    const int32_t child = int32_t(bed.Call(1, SYS_fork));
+    EXPECT_GT(child, 1);
+    EXPECT_EQ(bed.Call(child, SYS_sigaltstack, kNumbers, 0), 0);
+    return child;
+  };
+  const auto status_of = [&](int32_t child) {
+    EXPECT_EQ(bed.Call(1, SYS_wait4, child, kStatus, 0, 0), child);
+    return bed.Peek<int32_t>(kStatus);
+  };
+  // Not even the handler of the fault can run.
+  for (int i = 0; i < 2; i++) {
+    const int32_t child = child_on(kNowhere);
+    EXPECT_EQ(bed.Call(child, SYS_kill, child, SIGUSR1), TaskBed::kGone);
+    EXPECT_EQ(status_of(child), SIGSEGV);
+  }
+  size_t handled = 0;
+  bool failed = true;
+  for (size_t n = 0; failed; n++) {
+    ASSERT_LT(n, 1000u);
+    const Accounts before = Accounts::Of(1);
+    const int32_t child = child_on(kStack);
+    bed.Begin(child, n, SYS_kill, child, SIGUSR1);
+    const int64_t result = bed.Finish(child);
+    if (result == TaskBed::kGone) {
+      const int32_t status = status_of(child);
+      EXPECT_TRUE(status == SIGKILL || status == SIGSEGV) << status;
+    } else {
+      EXPECT_EQ(result, 0);
+      EXPECT_EQ(bed.guest(child).handled.size(), 1u) << n;
+      handled++;
+      failed = bed.guest(child).failed;
+      EndChild(child);
+    }
+    hal::fake::AwaitThreads(before.machine_threads);
+    ASSERT_EQ(Accounts::Of(1), before) << "operation " << n;
+  }
+  EXPECT_GT(handled, 0u);
 }
 
 TEST_F(FailedCallsTest, Exec) {

@@ -94,7 +94,9 @@ class TaskBed {
     data.range = {kData, kDataSize};
     data.access = hal::Access::kRead | hal::Access::kWrite;
     data.flags = MapFlags::kPrivate | MapFlags::kFixed;
+    hal::fake::EnterSpace(&region->space());
     vfs::test::Get(region->Map(std::move(data)));
+    hal::fake::EnterSpace(nullptr);
     TaskBuilder::First parts;
     parts.pid = 1;
     parts.parent = nullptr;

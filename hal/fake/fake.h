@@ -58,7 +58,7 @@ class Space final : public AddressSpace {
   void Drop(VirtRange range);
   void Populate(VirtRange range);
   void WipeOnFork(VirtRange range, bool wipe);
-  RefPtr<Space> Fork();
+  Result<RefPtr<Space>> Fork();
   // Copies to or from guest memory, as the processor would: stops at the first byte that faults.
   // Holding the lock throughout, as an Unmap on a real machine waits for all processors.
   size_t Touch(vaddr_t address, size_t size, Access access,
@@ -90,6 +90,9 @@ void SetGuestOfAll(std::function<Trap(Registers&)> guest);
 void FailOperation(size_t n);
 // No more; whether one has failed.
 bool StopFailing();
+// Whether the operation that the caller is about to do shall fail: for whoever does one, or stands
+// in for one.
+bool MustFail();
 
 // ---- Threads
 // How many that StartThread() made are alive; waits until they are no more than |count|.

@@ -62,7 +62,7 @@ Result<void> ResidentPages(AddressSpace& space, VirtRange range, std::span<uint8
 }
 
 Result<ForkedSpace> ForkAddressSpace(AddressSpace& current, ThreadStart start) {
-  RefPtr<AddressSpace> space = Own(current).Fork();
+  RefPtr<AddressSpace> space = TRY(Own(current).Fork());
   Thread* thread = TRY(StartThread(space.get(), start));
   return ForkedSpace{std::move(space), thread};
 }
@@ -118,8 +118,8 @@ void Space::WipeOnFork(VirtRange range, bool wipe) {
   }
 }
 
-RefPtr<Space> Space::Fork() {
-  RefPtr<Space> child = MakeRef<Space>().value();
+Result<RefPtr<Space>> Space::Fork() {
+  RefPtr<Space> child = TRY(MakeRef<Space>());
   std::lock_guard lock(mutex_);
   for (const auto& [page, translation] : pages_) {
     Translation& copy = child->pages_[page];

@@ -33,8 +33,6 @@ std::byte* HostFilePointer(paddr_t address);
 // Sleeps until |condition| is told, the deadline is past, or a little while.
 void WaitBriefly(std::unique_lock<std::mutex>& lock, std::condition_variable& condition,
                  Deadline deadline);
-// Whether the operation that the caller is about to do shall fail (FailOperation).
-bool MustFail();
 // After the clock was changed.
 void WakeSleepers();
 
