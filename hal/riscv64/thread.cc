@@ -157,7 +157,11 @@ Result<Thread*> StartThread(AddressSpace* space, ThreadStart start) {
   Thread& self = CurrentThread();
   Thread* thread = TRY(AllocateThread());
   thread->start = start;
-  thread->scheduling = self.scheduling;
+  if (!space) {
+    thread->scheduling = {.policy = SchedulingPolicy::kFifo, .priority = sched::kServicePriority};
+  } else if (self.space) {
+    thread->scheduling = self.scheduling;
+  }
   if (space) {
     space->AddRef();
     thread->space = static_cast<Space*>(space);

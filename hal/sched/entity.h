@@ -92,6 +92,13 @@ class SharePolicy {
   ~SharePolicy() = default;
 };
 
+// Of the kernel's own threads, which all others wait for: above the guests' real-time priorities,
+// and not throttled.
+inline constexpr uint8_t kServicePriority = 100;
+// Real-time threads leave a twentieth of a second to the others, as on Linux.
+inline constexpr Nanoseconds kRealTimeMost = 950'000'000;
+inline constexpr int kRealTimeRatio = 19;
+
 inline bool MayRunOn(const Entity& entity, unsigned cpu) {
   return (entity.scheduling.affinity >> cpu & 1) != 0;
 }

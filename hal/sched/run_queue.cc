@@ -61,7 +61,7 @@ void RunQueue::Remove(Entity& entity) {
 Entity* RunQueue::Take() {
   DCHECK(!running_);
   const int priority = HighestRealTime();
-  if (priority >= 0) {
+  if (ComesFirst(priority)) {
     running_ = lists_[priority].front();
     Remove(*running_);
   } else {
@@ -73,7 +73,9 @@ Entity* RunQueue::Take() {
 
 void RunQueue::Charge(Nanoseconds ran) {
   if (!running_) return;
-  if (IsRealTime(running_->scheduling)) {
+  const bool real_time = IsRealTime(running_->scheduling);
+  if (running_->scheduling.priority < kServicePriority) Throttle(ran, real_time);
+  if (real_time) {
     running_->slice_used += ran;
   } else {
     shared_.Charge(*running_, ran);
@@ -81,6 +83,22 @@ void RunQueue::Charge(Nanoseconds ran) {
     if (weight != running_->weight) shared_.Reweigh(*running_, weight);
     shares_.Publish(processor_, shared_.Now());
   }
+}
+
+void RunQueue::Throttle(Nanoseconds ran, bool real_time) {
+  if (!real_time) {
+    real_time_excess_ = std::max<Nanoseconds>(real_time_excess_ - kRealTimeRatio * ran, 0);
+  } else if (shared_.has_waiting()) {
+    real_time_excess_ += ran;
+  }
+  if (real_time_excess_ >= kRealTimeMost) is_throttled_ = true;
+  if (real_time_excess_ == 0) is_throttled_ = false;
+}
+
+bool RunQueue::ComesFirst(int priority) const {
+  if (priority < 0) return false;
+  const bool others_want = shared_.has_waiting() || (running_ && !IsRealTime(running_->scheduling));
+  return priority >= kServicePriority || !is_throttled_ || !others_want;
 }
 
 void RunQueue::PutBack(bool yields) {
@@ -117,11 +135,12 @@ bool RunQueue::ShouldSwitch() const {
   const int priority = HighestRealTime();
   if (IsRealTime(running_->scheduling)) {
     if (priority > running_->scheduling.priority) return true;
+    if (!ComesFirst(running_->scheduling.priority)) return true;
     return priority == running_->scheduling.priority &&
            running_->scheduling.policy == SchedulingPolicy::kRoundRobin &&
            running_->slice_used >= kRoundRobinSlice;
   }
-  return priority >= 0 || shared_.ShouldSwitch(*running_);
+  return ComesFirst(priority) || shared_.ShouldSwitch(*running_);
 }
 
 bool RunQueue::NeedsTick() const {

@@ -41,11 +41,14 @@ class RunQueue {
   unsigned waiting() const { return waiting_; }
 
  private:
-  static constexpr unsigned kPriorities = 100;
+  static constexpr unsigned kPriorities = kServicePriority + 1;
   using List = IntrusiveList<Entity, Entity>;
   int HighestRealTime() const;
   void PushRealTime(Entity& entity, bool front);
 
+  // Whether a real-time thread of that priority (-1: none) comes before those that share.
+  bool ComesFirst(int priority) const;
+  void Throttle(Nanoseconds ran, bool real_time);
   void JoinShared(Entity& entity, Arrival arrival);
   void LeaveShared(Entity& entity, bool waiting);
   Progress All() const { return shares_.Average(shared_.Now().time); }
@@ -57,6 +60,9 @@ class RunQueue {
   std::array<uint64_t, 2> occupied_{};  // which lists have somebody
   Entity* running_ = nullptr;
   unsigned waiting_ = 0;
+  // What real-time threads have run above kRealTimeRatio times what others had that wanted to.
+  Nanoseconds real_time_excess_ = 0;
+  bool is_throttled_ = false;  // until the others have had their part
 };
 
 }  // namespace zrun::hal::sched

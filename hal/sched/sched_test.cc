@@ -225,7 +225,7 @@ TEST(RunQueueTest, RealTimeGoesFirstByPriority) {
   processor.queue.PutBack(false);
   EXPECT_EQ(processor.queue.Take(), &high);
   // FIFO has no slice.
-  processor.RunFor(kSecond);
+  processor.RunFor(kSecond / 2);
   EXPECT_EQ(processor.queue.running(), &high);
   EXPECT_FALSE(processor.queue.NeedsTick());
 }
@@ -270,6 +270,31 @@ TEST(RunQueueTest, ChangesTakeEffect) {
   processor.queue.PutBack(false);
   processor.queue.Change(b, true, {.nice = 19});
   EXPECT_EQ(b.weight, kWholeProcessor / 2 * 15 / 1024);
+}
+
+TEST(RunQueueTest, RealTimeLeavesATwentieth) {
+  FairPolicy policy;
+  Processor processor(policy);
+  Task& normal = processor.Make();
+  Task& hog = processor.Make();
+  hog.scheduling = {.policy = SchedulingPolicy::kFifo, .priority = 99};
+  processor.Add(normal);
+  processor.Add(hog);
+  processor.RunFor(20 * kSecond);
+  EXPECT_NEAR(double(normal.ran), double(kSecond), double(kSecond / 10));
+  // What shares is nobody's to throttle for while it sleeps, and services never are.
+  if (processor.queue.running() == &normal) {
+    processor.queue.Retire();
+  } else {
+    processor.queue.Remove(normal);
+  }
+  const Nanoseconds before = hog.ran;
+  processor.RunFor(5 * kSecond);
+  EXPECT_EQ(hog.ran - before, 5 * kSecond);
+  Task& service = processor.Make();
+  service.scheduling = {.policy = SchedulingPolicy::kFifo, .priority = kServicePriority};
+  processor.Add(service);
+  EXPECT_TRUE(processor.queue.ShouldSwitch());
 }
 
 // Several processors, as a machine drives them: a look every few milliseconds, and at the end of a
