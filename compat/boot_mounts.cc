@@ -39,14 +39,26 @@ class Mounter {
     if (!known) return {};
     return Mount(known->mount(type, options), where, flags, type);
   }
+  // One file, |root|, of a file system.
+  Result<void> MountFile(RefPtr<vfs::Dentry> root, std::string_view where, MountFlags flags,
+                         std::string_view source) {
+    auto mounted = Attach(std::move(root), where, flags, source, true);
+    if (!mounted.ok()) return Complain(source, where, mounted.error());
+    return {};
+  }
   const vfs::WalkContext& context() const { return context_; }
 
  private:
   Result<void> Try(Result<RefPtr<vfs::FileSystem>> made, std::string_view where, MountFlags flags,
                    std::string_view source, bool on_file) {
-    auto file_system = TRY(std::move(made));
-    const vfs::Path place = TRY(Place(where, on_file));
+    const auto file_system = TRY(std::move(made));
     auto root = TRY(vfs::Dentry::CreateRoot(file_system->Root()));
+    return Attach(std::move(root), where, flags, source, on_file);
+  }
+  Result<void> Attach(RefPtr<vfs::Dentry> root, std::string_view where, MountFlags flags,
+                      std::string_view source, bool on_file) {
+    const vfs::Path place = TRY(Place(where, on_file));
+    RefPtr<vfs::FileSystem> file_system(&root->file_system());
     auto mount = TRY(vfs::Mount::Create(std::move(file_system), std::move(root), flags, source));
     return mounts_.Attach(place, std::move(mount));
   }
@@ -125,6 +137,32 @@ Result<void> MountTmpfsOption(Mounter& mounter, std::string_view text) {
   return mounter.Mount(vfs::MountTmpfs("tmpfs", rest), where, flags, "tmpfs");
 }
 
+// What a container without a network is told about names, as other container runtimes do it: by
+// files that lie over the image's, in memory. What the user mounts comes later, and over them.
+Result<void> MountNameFiles(Mounter& mounter, std::string_view hostname) {
+  TextBuilder hosts;
+  Write(hosts, "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n127.0.0.1\t",
+        hostname, "\n");
+  TRY(hosts.result());
+  const TextBuffer<80> name(hostname, "\n");
+  const struct {
+    std::string_view file, path, text;
+  } kFiles[] = {
+      {"hosts", "/etc/hosts", hosts.view()},
+      {"hostname", "/etc/hostname", name.view()},
+      {"resolv.conf", "/etc/resolv.conf", "# There is no network, and so no name server.\n"},
+  };
+  const auto file_system = TRY(vfs::MountTmpfs("tmpfs", "mode=755"));
+  const auto root = TRY(vfs::Dentry::CreateRoot(file_system->Root()));
+  for (const auto& each : kFiles) {
+    auto dentry = TRY(root->Create(each.file, vfs::kModeRegular | 0644, 0, 0, 0, true));
+    vfs::SpanSource source(std::as_bytes(std::span(each.text.data(), each.text.size())));
+    TRY(dentry->vnode()->Write(0, source));
+    TRY(mounter.MountFile(std::move(dentry), each.path, MountFlags::kRelAtime, "tmpfs"));
+  }
+  return {};
+}
+
 Result<void> MountVolumes(Mounter& mounter) {
   hal::HostVolume volume;
   for (unsigned i = 0; hal::GetHostVolume(i, volume); i++) {
@@ -167,6 +205,7 @@ Result<RefPtr<vfs::MountNamespace>> BuildMounts(const BootOptions& options) {
   TRY(mounter.MountType("devtmpfs", "/dev", MountFlags::kNoSuid));
   TRY(mounter.MountType("devpts", "/dev/pts", MountFlags::kNoSuid | MountFlags::kNoExec));
   TRY(mounter.MountType("tmpfs", "/dev/shm", plain, "mode=1777"));
+  TRY(MountNameFiles(mounter, options.hostname));
   for (std::string_view text : options.tmpfs) TRY(MountTmpfsOption(mounter, text));
   TRY(MountVolumes(mounter));
   TRY(MakeDirectories(mounter.context(), options.working_directory));

@@ -124,6 +124,21 @@ def hostname(z):
 
 
 @test
+def name_files(z):
+    """The container's own names resolve; the files lie over the image's, below what the user mounts."""
+    named = ["--hostname", "some-name"]
+    z.ok(z.shell("hostname -f; cat /etc/hostname; "
+                 "grep -c '^127.0.0.1.some-name$' /etc/hosts; grep -c '^127.0.0.1.localhost$' /etc/hosts; "
+                 "grep -c ^nameserver /etc/resolv.conf; echo x >>/etc/hosts && tail -n 1 /etc/hosts",
+                 options=named), "some-name\nsome-name\n1\n1\n0\nx\n")
+    z.ok(z.shell("grep -c some-name /etc/hosts; cat /etc/resolv.conf; wc -l </etc/hosts",
+                 options=[*named, "-v", f"{z.write('mine', 'mine' + chr(10))}:/etc/resolv.conf"]), "1\nmine\n3\n")
+    (z.folder / "etc").mkdir()
+    z.ok(z.shell("ls /etc; touch /etc/f", options=["-v", f"{z.folder / 'etc'}:/etc"]), "")
+    z.equal(os.listdir(z.folder / "etc"), ["f"])
+
+
+@test
 def user_by_number(z):
     z.ok(z.shell("id -u; id -g; touch /x 2>/dev/null || echo denied", options=["-u", "1234:5678"]), "1234\n5678\ndenied\n")
     z.ok(z.shell("id -u; id -g", options=["-u", "1234"]), "1234\n0\n")
