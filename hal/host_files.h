@@ -77,6 +77,12 @@ enum class HostLockKind : uint8_t { kNone, kShared, kExclusive };
 struct HostLockRange {
   HostLockKind kind;
   uint64_t first, last;
+  // As struct flock has it: 0 reaches to the end of all files.
+  int64_t length() const { return last == INT64_MAX ? 0 : int64_t(last - first + 1); }
+  void SetStart(int64_t start, int64_t length) {
+    first = uint64_t(start);
+    last = length == 0 ? uint64_t(INT64_MAX) : uint64_t(start + length - 1);
+  }
 };
 Result<void> HostLockBytes(HostNode open_node, const HostLockRange& range);
 Result<void> HostLockFile(HostNode open_node, HostLockKind kind);

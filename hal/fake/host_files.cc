@@ -206,7 +206,7 @@ struct flock ToFlock(const HostLockRange& range) {
                 : range.kind == HostLockKind::kShared ? F_RDLCK
                                                       : F_WRLCK;
   lock.l_start = off_t(range.first);
-  lock.l_len = range.last == INT64_MAX ? 0 : off_t(range.last - range.first + 1);
+  lock.l_len = off_t(range.length());
   return lock;
 }
 
@@ -223,8 +223,7 @@ Result<HostLockConflict> HostFindLock(HostNode open_node, const HostLockRange& r
   HostLockConflict found = {};
   if (lock.l_type == F_UNLCK) return found;
   found.kind = lock.l_type == F_RDLCK ? HostLockKind::kShared : HostLockKind::kExclusive;
-  found.first = uint64_t(lock.l_start);
-  found.last = lock.l_len == 0 ? INT64_MAX : uint64_t(lock.l_start + lock.l_len - 1);
+  found.SetStart(lock.l_start, lock.l_len);
   found.of_process = lock.l_pid != -1;
   return found;
 }

@@ -284,7 +284,7 @@ HostFlock ToHostFlock(const HostLockRange& range) {
               : range.kind == HostLockKind::kShared ? kHostReadLock
                                                     : kHostWriteLock;
   lock.start = int64_t(range.first);
-  lock.length = range.last == INT64_MAX ? 0 : int64_t(range.last - range.first + 1);
+  lock.length = range.length();
   return lock;
 }
 
@@ -303,8 +303,7 @@ Result<HostLockConflict> HostFindLock(HostNode open_node, const HostLockRange& r
   HostLockConflict found = {};
   if (lock.type == kHostUnlock) return found;
   found.kind = lock.type == kHostReadLock ? HostLockKind::kShared : HostLockKind::kExclusive;
-  found.first = uint64_t(lock.start);
-  found.last = lock.length == 0 ? INT64_MAX : uint64_t(lock.start + lock.length - 1);
+  found.SetStart(lock.start, lock.length);
   found.of_process = lock.process_id != -1;
   return found;
 }
