@@ -46,6 +46,7 @@ Result<RefPtr<vfs::FileDescription>> OpenExecutable(const vfs::WalkContext& cont
   // Whoever may execute it need not be allowed to read it.
   auto file = TRY(vnode->Open(found, vfs::OpenFlags::kReadOnly));
   vfs::NotifyFile(found, vfs::NotifyEvent::kOpen);
+  file->NoteOpened();
   return file;
 }
 

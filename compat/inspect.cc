@@ -31,7 +31,20 @@ class CopyErrand final : public MemoryErrand {
   Errno error_ = {};
 };
 
-Result<size_t> RunErrand(Task& task, Task& target, CopyErrand& errand) {
+class ResidencyErrand final : public MemoryErrand {
+ public:
+  ResidencyErrand(hal::VirtRange range, std::span<uint8_t> out) : range_(range), out_(out) {}
+  void Run(VmAddressRegion& region) override { result_ = region.Residency(range_, out_); }
+  Result<void> result() const { return result_; }
+
+ private:
+  const hal::VirtRange range_;
+  const std::span<uint8_t> out_;
+  Result<void> result_;
+};
+
+template <typename Errand>
+auto RunErrand(Task& task, Task& target, Errand& errand) -> decltype(errand.result()) {
   const auto context = target.ShareMemoryContext();
   if (!context) return Errno::kESRCH;
   if (context.get() == &task.memory_context()) {
@@ -84,6 +97,11 @@ Result<size_t> ReadMemoryOf(Task& task, Task& target, uint64_t address,
 Result<size_t> WriteMemoryOf(Task& task, Task& target, uint64_t address,
                              std::span<const std::byte> bytes) {
   CopyErrand errand(address, {}, bytes);
+  return RunErrand(task, target, errand);
+}
+
+Result<void> ResidencyOf(Task& task, Task& target, hal::VirtRange range, std::span<uint8_t> out) {
+  ResidencyErrand errand(range, out);
   return RunErrand(task, target, errand);
 }
 

@@ -17,4 +17,7 @@ Result<size_t> ReadMemoryOf(Task& task, Task& target, uint64_t address, std::spa
 Result<size_t> WriteMemoryOf(Task& task, Task& target, uint64_t address,
                              std::span<const std::byte> bytes);
 
+// The same for mincore(2).
+Result<void> ResidencyOf(Task& task, Task& target, hal::VirtRange range, std::span<uint8_t> out);
+
 }  // namespace zrun::compat

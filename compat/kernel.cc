@@ -23,16 +23,38 @@ Kernel::UtsName Kernel::hostname() const {
   return hostname_;
 }
 void Kernel::SetHostname(std::string_view name) {
-  MutexLock lock(uts_lock_);
-  hostname_ = UtsName(name);
+  {
+    MutexLock lock(uts_lock_);
+    hostname_ = UtsName(name);
+  }
+  TellUts(Uts::kHostname);
 }
 Kernel::UtsName Kernel::domainname() const {
   MutexLock lock(uts_lock_);
   return domainname_;
 }
 void Kernel::SetDomainname(std::string_view name) {
-  MutexLock lock(uts_lock_);
-  domainname_ = UtsName(name);
+  {
+    MutexLock lock(uts_lock_);
+    domainname_ = UtsName(name);
+  }
+  TellUts(Uts::kDomainname);
+}
+
+vfs::ChangeNotice* Kernel::uts_changes(Uts which) {
+  auto& place = uts_changes_[size_t(which)];
+  if (vfs::ChangeNotice* const existing = place.load(std::memory_order_acquire)) return existing;
+  auto made = MakeRef<vfs::ChangeNotice>();
+  if (!made.ok()) return nullptr;
+  vfs::ChangeNotice* expected = nullptr;
+  if (place.compare_exchange_strong(expected, made.value().get(), std::memory_order_acq_rel))
+    return std::move(made).value().Leak();  // lives for ever
+  return expected;
+}
+
+void Kernel::TellUts(Uts which) {
+  if (auto* const notice = uts_changes_[size_t(which)].load(std::memory_order_acquire))
+    notice->Tell();
 }
 
 void Kernel::LogLine(std::string_view text) const {

@@ -45,6 +45,10 @@ class Kernel {
   UtsName domainname() const EXCLUDES(uts_lock_);
   void SetDomainname(std::string_view name) EXCLUDES(uts_lock_);
 
+  // Told of each change of one of them. Null if there is no memory for it.
+  enum class Uts : uint8_t { kHostname, kDomainname };
+  vfs::ChangeNotice* uts_changes(Uts which);
+
   bool strace() const { return strace_; }
   LogLevel log_level() const { return log_level_; }
   // Lines for the launcher's standard error: "zrun: ...".
@@ -78,6 +82,8 @@ class Kernel {
   mutable Mutex uts_lock_{LockRank::kLeaf};
   UtsName hostname_ GUARDED_BY(uts_lock_);
   UtsName domainname_ GUARDED_BY(uts_lock_);
+  void TellUts(Uts which);
+  std::array<std::atomic<vfs::ChangeNotice*>, 2> uts_changes_{};  // made when first asked for
   std::array<std::atomic<uint64_t>, 8> missing_seen_{};
   bool strace_ = false;
   LogLevel log_level_ = LogLevel::kWarning;

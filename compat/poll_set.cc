@@ -30,7 +30,7 @@ size_t PollSet::Look() {
   size_t count = 0;
   for (Entry& entry : entries_) {
     if (!entry.file) continue;
-    entry.returned = vfs::PollEventsOf(entry.file->signals()) & entry.events;
+    entry.returned = vfs::PollEventsOf(entry.file->TakeSignals()) & entry.events;
     if (entry.returned) count++;
   }
   return count;

@@ -96,6 +96,20 @@ void FillUsage(const Usage& usage, ProcFacts& facts) {
   facts.major_faults = usage.major_faults;
   facts.voluntary_switches = usage.voluntary_switches;
   facts.involuntary_switches = usage.involuntary_switches;
+  facts.read_bytes = usage.read_bytes;
+  facts.written_bytes = usage.written_bytes;
+  facts.read_calls = usage.read_calls;
+  facts.write_calls = usage.write_calls;
+}
+
+// Of those it has waited for.
+void AddChildrensIo(ThreadGroup& group, ProcFacts& facts) {
+  MutexLock lock(Kernel::Get().lock());
+  const Usage& children = group.children_usage;
+  facts.read_bytes += children.read_bytes;
+  facts.written_bytes += children.written_bytes;
+  facts.read_calls += children.read_calls;
+  facts.write_calls += children.write_calls;
 }
 
 void FillMemory(Task& task, ProcFacts& facts) {
@@ -193,6 +207,7 @@ class KernelProcSource final : public vfs::ProcSource {
     TRY(FillTree(group, facts));
     if (facts.state == 'R') {
       FillUsage(id.tid && member.task ? member.task->usage() : group.usage(), facts);
+      if (id.tid == 0) AddChildrensIo(group, facts);
       // A leader that has ended before its threads is one, too.
       MutexLock lock(group.signal_lock);
       if (!group.leader && (id.tid == 0 || id.tid == id.pid)) facts.state = 'Z';
@@ -253,6 +268,13 @@ class KernelProcSource final : public vfs::ProcSource {
                              std::span<const std::byte> bytes) override {
     const auto user = FindUser(id, region);
     return user ? WriteMemoryOf(Task::Current(), *user, address, bytes) : size_t{0};
+  }
+
+  Result<void> Residency(ProcId id, VmAddressRegion& region, hal::VirtRange range,
+                         std::span<uint8_t> out) override {
+    const auto user = FindUser(id, region);
+    if (!user) return Errno::kESRCH;
+    return ResidencyOf(Task::Current(), *user, range, out);
   }
 
   Result<String> Text(ProcId id, vfs::ProcText which) override {
@@ -376,6 +398,12 @@ class KernelProcSource final : public vfs::ProcSource {
 
   TextBuffer<64> GetSystemName(vfs::ProcName which) override {
     return which == vfs::ProcName::kHost ? Kernel::Get().hostname() : Kernel::Get().domainname();
+  }
+
+  RefPtr<vfs::ChangeNotice> SystemNameChanges(vfs::ProcName which) override {
+    using Uts = Kernel::Uts;
+    return RefPtr<vfs::ChangeNotice>(Kernel::Get().uts_changes(
+        which == vfs::ProcName::kHost ? Uts::kHostname : Uts::kDomainname));
   }
 
   Result<void> SetSystemName(vfs::ProcName which, std::string_view name) override {

@@ -1,5 +1,6 @@
 #include "compat/signalfd.h"
 
+#include "base/text.h"
 #include "compat/posix_timers.h"
 #include "compat/task.h"
 #include "vfs/anonymous.h"
@@ -55,6 +56,9 @@ class SignalFd final : public vfs::FileDescription {
     }
   }
   Kind kind() const override { return Kind::kSignalFd; }
+  void ShowInfo(TextSink& out) override {
+    zrun::Write(out, "sigmask:\t", Hex{mask().bits(), 16}, "\n");
+  }
   void SetMask(SignalSet mask) {
     mask_.store(mask.bits(), std::memory_order_release);
     if (HasAny(signals(), Signals::kReadable)) UpdateSignals(Signals::kNone, Signals::kReadable);

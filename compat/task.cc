@@ -268,6 +268,10 @@ Usage Task::usage() {
       std::max(voluntary_switches.load(std::memory_order_relaxed), times.voluntary_switches);
   usage.involuntary_switches = times.involuntary_switches;
   usage.max_resident_bytes = times.peak_resident_bytes;
+  usage.read_bytes = read_bytes.load(std::memory_order_relaxed);
+  usage.written_bytes = written_bytes.load(std::memory_order_relaxed);
+  usage.read_calls = read_calls.load(std::memory_order_relaxed);
+  usage.write_calls = write_calls.load(std::memory_order_relaxed);
   return usage;
 }
 

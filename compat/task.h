@@ -176,6 +176,16 @@ class Task final : public Thread, public ListNode<TaskListTag> {
   std::atomic<uint64_t> start_time{0};
   // For getrusage and /proc/PID/stat.
   std::atomic<uint64_t> minor_faults{0}, major_faults{0}, voluntary_switches{0};
+  // For /proc/PID/io: what went through read(2), write(2) and their like.
+  std::atomic<uint64_t> read_bytes{0}, written_bytes{0}, read_calls{0}, write_calls{0};
+  void CountRead(size_t bytes) {
+    read_bytes.fetch_add(bytes, std::memory_order_relaxed);
+    read_calls.fetch_add(1, std::memory_order_relaxed);
+  }
+  void CountWrite(size_t bytes) {
+    written_bytes.fetch_add(bytes, std::memory_order_relaxed);
+    write_calls.fetch_add(1, std::memory_order_relaxed);
+  }
   // What it is doing, for /proc/PID/stat: R, S, D, T, Z.
   std::atomic<char> state{'R'};
   Usage usage();

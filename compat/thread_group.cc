@@ -27,6 +27,10 @@ void Usage::Add(const Usage& other) {
   major_faults += other.major_faults;
   voluntary_switches += other.voluntary_switches;
   involuntary_switches += other.involuntary_switches;
+  read_bytes += other.read_bytes;
+  written_bytes += other.written_bytes;
+  read_calls += other.read_calls;
+  write_calls += other.write_calls;
   max_resident_bytes = std::max(max_resident_bytes, other.max_resident_bytes);
 }
 

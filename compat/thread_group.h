@@ -78,6 +78,7 @@ struct Usage {
   hal::Nanoseconds user = 0, system = 0;
   uint64_t minor_faults = 0, major_faults = 0, voluntary_switches = 0, involuntary_switches = 0;
   uint64_t max_resident_bytes = 0;
+  uint64_t read_bytes = 0, written_bytes = 0, read_calls = 0, write_calls = 0;
   void Add(const Usage& other);
 };
 

@@ -32,6 +32,8 @@ class KernelObject : public RefCounted<KernelObject> {
   ObjectType type() const { return type_; }
   // What is set now. Objects whose state lies elsewhere may compute it.
   virtual Signals signals() const { return Signals(signals_.load()); }
+  // The same for those who tell a program: what is news rather than a state is over then.
+  virtual Signals TakeSignals() { return signals(); }
   // Calls observer->OnSignals() at once if any of |wanted| already holds.
   void AddObserver(SignalObserver& observer, Signals wanted) EXCLUDES(signal_lock_);
   // Only what happens from now on: who calls it looks at signals() himself, afterwards.

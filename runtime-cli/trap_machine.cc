@@ -63,15 +63,31 @@ VdsoRange FindVdso() {
   return range;
 }
 
-// /proc/cpuinfo, from the first processor's paragraph: reading all of it takes long on large hosts.
+// A number of a processor's place among the others; |otherwise| where the host does not tell.
+long ReadTopology(unsigned processor, const std::string& name, long otherwise) {
+  std::ifstream file("/sys/devices/system/cpu/cpu" + std::to_string(processor) + "/topology/" +
+                     name);
+  long value = -1;
+  return file >> value && value >= 0 ? value : otherwise;
+}
+
+// /proc/cpuinfo, from the first processor's paragraph (reading all of it takes long on large hosts)
+// and what tells each processor from the first.
 std::string ReadCpuInfo(unsigned processors) {
   std::ifstream file("/proc/cpuinfo");
   std::string first;
-  for (std::string line; std::getline(file, line) && !line.empty();)
-    if (!line.starts_with("processor")) first += line + '\n';
+  for (std::string line; std::getline(file, line) && !line.empty();) {
+    const bool is_own = line.starts_with("processor") || line.starts_with("physical id") ||
+                        line.starts_with("core id") || line.starts_with("apicid") ||
+                        line.starts_with("initial apicid");
+    if (!is_own) first += line + '\n';
+  }
   std::string text;
-  for (unsigned i = 0; i < std::min(processors, 256u); i++)
-    text += "processor\t: " + std::to_string(i) + '\n' + first + '\n';
+  for (unsigned i = 0; i < std::min(processors, 256u); i++) {
+    text += "processor\t: " + std::to_string(i) + '\n' + first;
+    text += "physical id\t: " + std::to_string(ReadTopology(i, "physical_package_id", 0)) + '\n';
+    text += "core id\t\t: " + std::to_string(ReadTopology(i, "core_id", long(i))) + "\n\n";
+  }
   return text;
 }
 

@@ -8,6 +8,7 @@ namespace zrun::vfs {
 namespace {
 
 constinit std::atomic<uint64_t> rename_generation{0};
+constinit std::atomic<uint64_t> dentry_count{0};
 
 }  // namespace
 
@@ -16,9 +17,12 @@ Dentry::Dentry(Kind kind, RefPtr<Vnode> vnode, FileSystem& file_system, RefPtr<D
       file_system_(&file_system),
       keep_file_system_(kind == Kind::kChild ? nullptr : &file_system),
       kind_(kind),
-      parent_(std::move(parent)) {}
+      parent_(std::move(parent)) {
+  dentry_count.fetch_add(1, std::memory_order_relaxed);
+}
 
 Dentry::~Dentry() {
+  dentry_count.fetch_sub(1, std::memory_order_relaxed);
   if (name_ != inline_name_) ::operator delete(name_);
 }
 
@@ -31,6 +35,12 @@ void Dentry::Release() const {
     delete dentry;
     dentry = parent;
   }
+}
+
+Dentry::Counts Dentry::Count() {
+  Counts counts = DentryCache::Count();
+  counts.all = dentry_count.load(std::memory_order_relaxed);
+  return counts;
 }
 
 Result<void> Dentry::SetName(std::string_view name) {

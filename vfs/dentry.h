@@ -65,6 +65,11 @@ class Dentry : public RefCounted<Dentry> {
 
   // Changes with every rename: names collected along a path are good if it did not change.
   static uint64_t RenameGeneration();
+  // How many there are; of these, what only the cache keeps, and what names nothing.
+  struct Counts {
+    uint64_t all = 0, unused = 0, negative = 0;
+  };
+  static Counts Count();
   // Drops what nobody uses (memory pressure).
   static void ShrinkCache();
   // The same, for one file system: at its last unmount.

@@ -150,6 +150,19 @@ void DentryCache::Shrink(const FileSystem* file_system) {
   for (uint32_t bucket = 0; bucket < kBuckets; bucket++) SweepBucket(bucket, file_system, false);
 }
 
+Dentry::Counts DentryCache::Count() {
+  Dentry::Counts counts;
+  for (uint32_t bucket = 0; bucket < kBuckets; bucket++) {
+    MutexLock lock(LockOf(bucket));
+    for (const Dentry* dentry = buckets[bucket]; dentry; dentry = dentry->next_in_bucket_) {
+      if (!dentry->kept_ || dentry->ref_count() != 1) continue;
+      counts.unused++;
+      if (!dentry->vnode_) counts.negative++;
+    }
+  }
+  return counts;
+}
+
 void Dentry::ShrinkCache() { DentryCache::Shrink(nullptr); }
 void Dentry::ShrinkCache(const FileSystem& file_system) { DentryCache::Shrink(&file_system); }
 

@@ -16,6 +16,7 @@ class DentryCache {
   // Called when the last reference is gone.
   static void Forget(const Dentry& dentry);
   static void Shrink(const FileSystem* file_system);
+  static Dentry::Counts Count();  // without |all|
 
   static constexpr uint32_t kMaxNames = 32768;
 

@@ -1,7 +1,9 @@
 #include "vfs/epoll.h"
 
+#include "base/text.h"
 #include "objects/ipc/port.h"
 #include "vfs/anonymous.h"
+#include "vfs/file_system.h"
 
 namespace zrun::vfs {
 namespace {
@@ -50,6 +52,7 @@ class Epoll final : public FileDescription, private SignalObserver {
   Kind kind() const override { return Kind::kEpoll; }
   Signals signals() const override { return port_->signals(); }
   Port& port() { return *port_; }
+  void ShowInfo(TextSink& out) override;
 
   // ---- Nesting, guarded by the topology lock.
   int levels_above = 0;  // the longest chain of epoll files that (ever) led here
@@ -62,6 +65,38 @@ class Epoll final : public FileDescription, private SignalObserver {
   const RefPtr<Port> port_;
 };
 
+// One line for each file it watches. Gathered first: asking a file for its position may take any
+// lock.
+void Epoll::ShowInfo(TextSink& out) {
+  struct Line {
+    RefPtr<KernelObject> file;
+    uint64_t fd, data;
+    uint32_t events;
+  };
+  class Gather final : public Port::EntryVisitor {
+   public:
+    void Visit(KernelObject& object, uint64_t key, Signals, PortMode, uint64_t cookie,
+               uint32_t tag) override {
+      static_cast<void>(lines.PushBack({RefPtr<KernelObject>(&object), key, cookie, tag}));
+    }
+    Vector<Line> lines;
+  } gather;
+  port_->ForEachEntry(gather);
+  for (const Line& line : gather.lines) {
+    const auto file = Downcast<FileDescription>(line.file);
+    if (!file || file->handle_count() == 0) continue;
+    constexpr int kCurrent = 1;
+    const auto position = file->Seek(0, kCurrent);
+    const auto vnode = file->path().vnode();
+    const TextBuffer<16> events(Hex{line.events | kPollErr | kPollHup});
+    const TextBuffer<24> data(Hex{line.data});
+    zrun::Write(out, "tfd: ", Pad{int64_t(line.fd), 8}, " events: ", PadText{events, 8},
+                " data: ", PadText{data, 16}, "  pos:", position.ok() ? position.value() : 0,
+                " ino:", Hex{vnode ? vnode->inode() : 0},
+                " sdev:", Hex{vnode ? CompactDevice(vnode->file_system().device()) : 0}, "\n");
+  }
+}
+
 // Who watches whom changes one call at a time. Before all locks of files.
 constinit Mutex topology_lock{LockRank::kFdTable};
 constinit uint32_t current_visit GUARDED_BY(topology_lock) = 0;
@@ -70,7 +105,7 @@ constinit uint32_t current_visit GUARDED_BY(topology_lock) = 0;
 Result<Vector<RefPtr<Epoll>>> Watched(Epoll& epoll) {
   class Gather final : public Port::EntryVisitor {
    public:
-    void Visit(KernelObject& object, uint64_t, Signals, PortMode, uint64_t) override {
+    void Visit(KernelObject& object, uint64_t, Signals, PortMode, uint64_t, uint32_t) override {
       if (object.type() != ObjectType::kFile) return;
       auto& file = static_cast<FileDescription&>(object);
       if (file.kind() != FileDescription::Kind::kEpoll) return;

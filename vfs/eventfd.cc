@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/text.h"
 #include "vfs/anonymous.h"
 
 namespace zrun::vfs {
@@ -51,6 +52,15 @@ class EventFd final : public FileDescription {
     Refresh(Signals::kReadable);
     return sizeof(value);
   }
+  void ShowInfo(TextSink& out) override {
+    TextBuffer<20> count;
+    {
+      MutexLock lock(lock_);
+      count = TextBuffer<20>(Hex{count_});
+    }
+    zrun::Write(out, "eventfd-count: ", PadText{count, 16}, "\neventfd-id: ", id_,
+                "\neventfd-semaphore: ", int(semaphore_), "\n");
+  }
 
  private:
   static constexpr Signals SignalsOf(uint64_t count) {
@@ -63,11 +73,15 @@ class EventFd final : public FileDescription {
     UpdateSignals(before & ~now, now & (told | ~before));
   }
 
+  static constinit std::atomic<uint64_t> next_id_;
+  const uint64_t id_ = next_id_.fetch_add(1, std::memory_order_relaxed);
   const bool semaphore_;
   Mutex lock_{LockRank::kFile};
   uint64_t count_ GUARDED_BY(lock_);
   uint64_t least_refused_ GUARDED_BY(lock_) = UINT64_MAX;  // by writes since the last that fitted
 };
+
+constinit std::atomic<uint64_t> EventFd::next_id_{0};
 
 }  // namespace
 

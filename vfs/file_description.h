@@ -34,6 +34,7 @@ class FileDescription : public KernelObject {
     kOther
   };
   ~FileDescription() override;
+  static uint64_t count();  // how many there are
 
   virtual Kind kind() const { return Kind::kOther; }
   // At, and moving, the file offset. 0: end of file.
@@ -86,6 +87,9 @@ class FileDescription : public KernelObject {
   // OnZeroHandles.
   virtual void OnClose(const void* owner);
 
+  // open(2) has told of it (inotify(7)): it will be told of when it is closed, too.
+  void NoteOpened() { told_open_.store(true, std::memory_order_relaxed); }
+
   // Where it was opened. Anonymous files (pipes, sockets, memfd) have a detached dentry, whose
   // vnode answers fstat.
   const Path& path() const { return path_; }
@@ -115,12 +119,17 @@ class FileDescription : public KernelObject {
 
  protected:
   FileDescription(Path path, OpenFlags flags, Signals initial);
-  // Drops what flock(2) and F_OFD_SETLK hold through it; an override calls this one.
+  // Drops what flock(2) and F_OFD_SETLK hold through it, and tells that it is closed; an override
+  // calls this one.
   void OnZeroHandles() override;
+  // The first of these alone, for files that a mapping can hold open: they are closed when they go.
+  void DropLocks();
 
  private:
+  void TellClosed();
   const Path path_;
   std::atomic<uint32_t> flags_;
+  std::atomic<bool> told_open_{false};
 };
 
 }  // namespace zrun::vfs

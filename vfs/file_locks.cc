@@ -205,6 +205,14 @@ Result<std::optional<FileLock>> FileLocks::FindConflict(const FileLock& lock) {
   return found;
 }
 
+Result<Vector<FileLock>> FileLocks::List() {
+  Vector<FileLock> locks;
+  MutexLock guard(lock_);
+  TRY(locks.Reserve(locks_.size()));
+  for (const FileLock& lock : locks_) TRY(locks.PushBack(lock));
+  return locks;
+}
+
 void FileLocks::WakeAll() {
   for (FileLockWait& wait : waits_) wait.Wake();
 }

@@ -18,7 +18,8 @@ struct FileLock {
   FileLockOwner owner;
   bool exclusive = false;
   uint64_t first = 0, last = kToEnd;  // inclusive; flock(2) has the whole file
-  int32_t process_id = -1;            // what F_GETLK tells; -1 for an open file's
+  int32_t process_id = -1;            // what F_GETLK and /proc tell; -1 for an open file's
+  const void* file = nullptr;         // the open file that it was taken through; an identity
 };
 
 // The locks of a file that others than this kernel's programs lock too, as those see them: a shared
@@ -57,6 +58,8 @@ class FileLocks {
   // F_UNLCK: |range|'s owner, first and last count. Splitting may need memory: ENOLCK.
   Result<void> Clear(const FileLock& range) EXCLUDES(lock_);
   void ClearAll(FileLockOwner owner) EXCLUDES(lock_);
+  // Those that are held, for /proc. ENOMEM.
+  Result<Vector<FileLock>> List() EXCLUDES(lock_);
   // F_GETLK: a lock that is in the way.
   Result<std::optional<FileLock>> FindConflict(const FileLock& lock) EXCLUDES(lock_);
 

@@ -1,6 +1,9 @@
 #pragma once
 #include "vfs/vnode.h"
 
+namespace zrun {
+class TextSink;
+}
 namespace zrun::vfs {
 
 class FileSystem : public RefCounted<FileSystem> {
@@ -10,6 +13,8 @@ class FileSystem : public RefCounted<FileSystem> {
   virtual RefPtr<Vnode> Root() = 0;
   virtual Result<StatFs> GetStatFs() = 0;
   virtual Result<void> Sync() { return {}; }
+  // Its mount options as /proc/PID/mounts has them: ",name=value" each, but what is as usual.
+  virtual void ShowOptions(TextSink&) {}
   // Nothing in it can ever change: EROFS, whatever the mount's flags say.
   virtual bool is_read_only() const { return false; }
   // Orders renames that move a name from one directory to another.

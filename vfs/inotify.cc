@@ -1,6 +1,8 @@
 #include "vfs/inotify.h"
 
+#include "base/text.h"
 #include "vfs/anonymous.h"
+#include "vfs/file_system.h"
 #include "vfs/notify.h"
 
 namespace zrun::vfs {
@@ -9,14 +11,16 @@ namespace internal {
 constinit std::atomic<uint32_t> notify_watches{0};
 }  // namespace internal
 
+constinit InotifyLimits inotify_limits{.queued_events = {16384, 0, INT32_MAX},
+                                       .user_instances = {128, 0, INT32_MAX},
+                                       .user_watches = {65536, 0, INT32_MAX}};
+
 namespace {
 
 // <linux/inotify.h>
 constexpr uint32_t kAllEvents = 0xfff;
 constexpr uint32_t kExcludeUnlinked = 0x04000000, kMaskCreate = 0x10000000, kMaskAdd = 0x20000000,
                    kOneShot = 0x80000000;
-constexpr size_t kMaxQueued = 16384;   // fs.inotify.max_queued_events
-constexpr size_t kMaxWatches = 65536;  // fs.inotify.max_user_watches
 constexpr size_t kBuckets = 256;
 constexpr uint32_t kFionRead = 0x541b;
 
@@ -37,11 +41,18 @@ struct Event : public ListNode<> {
 class Inotify;
 struct OwnerTag;
 
+// What a user has of files and watches; there while he has some.
+struct User : public ListNode<> {
+  uint32_t uid = 0;
+  int64_t instances = 0, watches = 0;
+};
+
 struct Watch : public ListNode<>, public ListNode<OwnerTag> {
   Inotify* owner = nullptr;
   RefPtr<Vnode> vnode;
   int number = 0;
   uint32_t mask = 0;
+  bool IsOf(const Vnode& file) const { return vnode->identity() == file.identity(); }
 };
 using WatchList = IntrusiveList<Watch>;
 
@@ -49,24 +60,33 @@ using WatchList = IntrusiveList<Watch>;
 // a file system holds while it tells of an event.
 struct Table {
   WatchList buckets[kBuckets];
+  IntrusiveList<User> users;
 };
 constinit Mutex table_lock{LockRank::kFileSystem};
 constinit Table* table GUARDED_BY(table_lock) = nullptr;
 
+Result<Table*> GetTable() REQUIRES(table_lock) {
+  if (!table) table = TRY(MakeOwned<Table>()).release();
+  return table;
+}
+
 WatchList& BucketOf(const Vnode& vnode) REQUIRES(table_lock) {
-  const auto address = reinterpret_cast<uintptr_t>(&vnode);
-  return table->buckets[(address >> 6 ^ address >> 14) % kBuckets];
+  const uintptr_t key = vnode.identity();
+  return table->buckets[(key >> 6 ^ key >> 14) % kBuckets];
 }
 
 class Inotify final : public FileDescription {
  public:
   Inotify(Path path, OpenFlags flags) : FileDescription(std::move(path), flags, Signals::kNone) {}
+  // Before it is used. EMFILE if |uid| has as many as he may.
+  Result<void> CountFor(uint32_t uid) EXCLUDES(table_lock);
   ~Inotify() override { Close(); }
   Kind kind() const override { return Kind::kInotify; }
   Result<size_t> Read(DataSink& sink) override EXCLUDES(table_lock);
   Result<uint64_t> Ioctl(uint32_t request, uint64_t argument, UserMemory& memory) override;
   Result<int> AddWatch(RefPtr<Vnode> vnode, uint32_t mask) EXCLUDES(table_lock);
   Result<void> RemoveWatch(int number) EXCLUDES(table_lock);
+  void ShowInfo(TextSink& out) override EXCLUDES(table_lock);
 
   void Queue(int watch, uint32_t mask, uint32_t cookie, std::string_view name) REQUIRES(table_lock);
   // Takes |watch| out and says so in the queue; the caller frees it when it has unlocked.
@@ -83,6 +103,7 @@ class Inotify final : public FileDescription {
   IntrusiveList<Watch, OwnerTag> watches_ GUARDED_BY(table_lock);
   size_t watch_count_ GUARDED_BY(table_lock) = 0;
   int last_number_ GUARDED_BY(table_lock) = 0;
+  User* user_ GUARDED_BY(table_lock) = nullptr;  // null once it is closed
 };
 
 void FreeWatches(WatchList& watches) {
@@ -97,8 +118,8 @@ void Inotify::Queue(int watch, uint32_t mask, uint32_t cookie, std::string_view 
   }
   if (overflowed_) return;
   auto event = MakeOwned<Event>();
-  const bool full =
-      event_count_ >= kMaxQueued || !event.ok() || !event.value()->name.Append(name).ok();
+  const bool full = int64_t(event_count_) >= inotify_limits.queued_events.get() || !event.ok() ||
+                    !event.value()->name.Append(name).ok();
   if (!event.ok()) return;
   Event& queued = *std::move(event).value().release();
   if (full) {
@@ -120,6 +141,7 @@ void Inotify::Drop(Watch& watch, WatchList& dropped) {
   static_cast<ListNode<>&>(watch).Unlink();
   static_cast<ListNode<OwnerTag>&>(watch).Unlink();
   watch_count_--;
+  user_->watches--;
   internal::notify_watches.fetch_sub(1);
   Queue(watch.number, uint32_t(NotifyEvent::kIgnored), 0, {});
   dropped.PushBack(watch);
@@ -184,14 +206,16 @@ Result<int> Inotify::AddWatch(RefPtr<Vnode> vnode, uint32_t mask) {
   const uint32_t kept = mask & (kAllEvents | kExcludeUnlinked | kOneShot);
   auto watch = TRY(MakeOwned<Watch>());
   MutexLock lock(table_lock);
-  if (!table) table = TRY(MakeOwned<Table>()).release();
+  TRY(GetTable());
   for (Watch& known : BucketOf(*vnode)) {
-    if (known.owner != this || known.vnode != vnode) continue;
+    if (known.owner != this || !known.IsOf(*vnode)) continue;
     if (mask & kMaskCreate) return Errno::kEEXIST;
     known.mask = mask & kMaskAdd ? known.mask | kept : kept;
     return known.number;
   }
-  if (watch_count_ >= kMaxWatches) return Errno::kENOSPC;
+  if (!user_) return Errno::kEBADF;  // closed by another thread
+  if (user_->watches >= inotify_limits.user_watches.get()) return Errno::kENOSPC;
+  user_->watches++;
   last_number_ = last_number_ == INT32_MAX ? 1 : last_number_ + 1;
   watch->owner = this;
   watch->number = last_number_;
@@ -220,13 +244,60 @@ Result<void> Inotify::RemoveWatch(int number) {
   return {};
 }
 
+// Gathered first: the writing may need memory, and file systems may have to ask others.
+void Inotify::ShowInfo(TextSink& out) {
+  struct Line {
+    RefPtr<Vnode> vnode;
+    int number;
+    uint32_t mask;
+  };
+  Vector<Line> lines;
+  {
+    MutexLock lock(table_lock);
+    if (!lines.Reserve(watch_count_).ok()) return;
+    for (const Watch& watch : watches_)
+      static_cast<void>(lines.PushBack({watch.vnode, watch.number, watch.mask}));  // reserved
+  }
+  // The latest first. File systems here have no handles that could follow.
+  for (size_t i = lines.size(); i-- > 0;) {
+    const Vnode& vnode = *lines[i].vnode;
+    zrun::Write(out, "inotify wd:", Hex{uint64_t(lines[i].number)}, " ino:", Hex{vnode.inode()},
+                " sdev:", Hex{CompactDevice(vnode.file_system().device())},
+                " mask:", Hex{lines[i].mask}, " ignored_mask:0 \n");
+  }
+}
+
+Result<void> Inotify::CountFor(uint32_t uid) {
+  auto fresh = TRY(MakeOwned<User>());
+  fresh->uid = uid;
+  MutexLock lock(table_lock);
+  auto& users = TRY(GetTable())->users;
+  User* found = nullptr;
+  for (User& user : users)
+    if (user.uid == uid) found = &user;
+  if ((found ? found->instances : 0) >= inotify_limits.user_instances.get()) return Errno::kEMFILE;
+  if (!found) {
+    found = fresh.release();
+    users.PushBack(*found);
+  }
+  found->instances++;
+  user_ = found;
+  return {};
+}
+
 void Inotify::Close() {
   WatchList dropped;
+  OwnPtr<User> last;
   {
     MutexLock lock(table_lock);
     while (Watch* const watch = watches_.front()) Drop(*watch, dropped);
     while (Event* const event = events_.PopFront()) OwnPtr<Event> freed(event);
     event_count_ = 0;
+    if (user_ && --user_->instances == 0) {
+      user_->Unlink();
+      last = OwnPtr<User>(user_);
+    }
+    user_ = nullptr;
   }
   FreeWatches(dropped);
 }
@@ -251,7 +322,7 @@ void Tell(Vnode& vnode, uint32_t event, std::string_view name, uint32_t cookie, 
     Watch* next = nullptr;
     for (Watch* watch = bucket.front(); watch; watch = next) {
       next = bucket.NextOf(*watch);
-      if (watch->vnode.get() != &vnode) continue;
+      if (!watch->IsOf(vnode)) continue;
       const bool wanted = watch->mask & what && !(unlinked && watch->mask & kExcludeUnlinked);
       if (wanted) watch->owner->Queue(watch->number, event, cookie, name);
       const bool is_last = event & uint32_t(NotifyEvent::kDeleteSelf);
@@ -291,7 +362,7 @@ void NotifyGoneSlow(Vnode& vnode) {
     MutexLock lock(table_lock);
     if (!table) return;
     bool watched = false;
-    for (const Watch& watch : BucketOf(vnode)) watched |= watch.vnode.get() == &vnode;
+    for (const Watch& watch : BucketOf(vnode)) watched |= watch.IsOf(vnode);
     if (!watched) return;
   }
   if (vnode.type() != VnodeType::kDirectory) {
@@ -305,10 +376,12 @@ void NotifyGoneSlow(Vnode& vnode) {
 
 uint32_t NextNotifyCookie() { return next_cookie.fetch_add(1, std::memory_order_relaxed); }
 
-Result<RefPtr<FileDescription>> CreateInotify(OpenFlags flags) {
+Result<RefPtr<FileDescription>> CreateInotify(OpenFlags flags, uint32_t uid) {
   Path path = TRY(MakeAnonymousPath("anon_inode:inotify", 0600));
-  return TRY(
-      MakeRef<Inotify>(std::move(path), (flags & OpenFlags::kNonBlock) | OpenFlags::kReadOnly));
+  auto file =
+      TRY(MakeRef<Inotify>(std::move(path), (flags & OpenFlags::kNonBlock) | OpenFlags::kReadOnly));
+  TRY(file->CountFor(uid));
+  return RefPtr<FileDescription>(std::move(file));
 }
 
 Result<int> InotifyAddWatch(FileDescription& file, const Path& path, uint32_t mask) {

@@ -32,7 +32,7 @@ struct TreeTest : ::testing::Test, testing::Tree {
 };
 
 struct InotifyTest : TreeTest {
-  InotifyTest() : inotify(CreateInotify({}).value()), handle(HandleOf(inotify)) {}
+  InotifyTest() : inotify(CreateInotify({}, 0).value()), handle(HandleOf(inotify)) {}
   int Watch(std::string_view path, uint32_t mask) {
     auto place = Walk(*walk, path, WalkFlags::kNone);
     EXPECT_TRUE(place.ok());

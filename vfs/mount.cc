@@ -49,7 +49,7 @@ Path Mount::SetMountPoint(Path path) {
 }
 
 Result<RefPtr<MountNamespace>> MountNamespace::Create(RefPtr<Mount> root) {
-  auto mounts = TRY(MakeRef<MountNamespace>());
+  auto mounts = TRY(MakeRef<MountNamespace>(TRY(MakeRef<ChangeNotice>())));
   MutexLock lock(mounts->lock_);
   root->namespace_ = mounts.get();
   mounts->count_ = 1;
@@ -130,6 +130,7 @@ Result<void> MountNamespace::Attach(const Path& where, RefPtr<Mount> mount) {
   mount->namespace_ = this;
   PutAt(*mount, where);
   mounts_.PushBack(*mount.Leak());
+  changes_->Tell();
   return {};
 }
 
@@ -168,6 +169,7 @@ Result<void> MountNamespace::Detach(const Path& where, bool lazy) {
     place.dentry->RemoveMountPoint();
     mount->Release();
   }
+  changes_->Tell();
   return {};
 }
 
@@ -188,6 +190,7 @@ Result<void> MountNamespace::Move(const Path& from, const Path& to) {
     mounts_.PushBack(*from.mount);
   }
   old.dentry->RemoveMountPoint();
+  changes_->Tell();
   return {};
 }
 
@@ -206,6 +209,7 @@ Result<void> MountNamespace::Pivot(const Path& new_root, const Path& put_old) {
     PutAt(*old_root, put_old);
   }
   old_place.dentry->RemoveMountPoint();
+  changes_->Tell();
   return {};
 }
 
@@ -238,9 +242,12 @@ Path MountNamespace::Ascend(Path path) {
   return path;
 }
 
-void MountNamespace::ForEach(Visitor& visitor) {
+Result<Vector<RefPtr<Mount>>> MountNamespace::List() {
+  Vector<RefPtr<Mount>> mounts;
   MutexLock lock(lock_);
-  for (Mount& mount : mounts_) visitor.Visit(mount);
+  TRY(mounts.Reserve(count_));
+  for (Mount& mount : mounts_) TRY(mounts.PushBack(RefPtr<Mount>(&mount)));
+  return mounts;
 }
 
 }  // namespace zrun::vfs

@@ -1,5 +1,7 @@
 #pragma once
 #include "base/tree.h"
+#include "base/vector.h"
+#include "vfs/change_notice.h"
 #include "vfs/dentry.h"
 #include "vfs/path.h"
 
@@ -107,15 +109,10 @@ class MountNamespace : public RefCounted<MountNamespace> {
   Path Descend(Path path) EXCLUDES(lock_);
   // The place a mount's root is attached to; itself at the namespace's root.
   Path Ascend(Path path) EXCLUDES(lock_);
-  // In order of mounting, for /proc/mounts; the callback must not call back into the namespace.
-  class Visitor {
-   public:
-    virtual void Visit(Mount& mount) = 0;
-
-   protected:
-    ~Visitor() = default;
-  };
-  void ForEach(Visitor& visitor) EXCLUDES(lock_);
+  // All of them, in order of mounting. ENOMEM.
+  Result<Vector<RefPtr<Mount>>> List() EXCLUDES(lock_);
+  // Told of each change of what List() gives, and of mounts' flags.
+  const RefPtr<ChangeNotice>& changes() const { return changes_; }
   // EINVAL if it is (no longer) attached here.
   Result<void> CheckAttached(const Mount& mount) EXCLUDES(lock_);
   // How many mounts there may be (sysctl fs.mount-max).
@@ -125,7 +122,7 @@ class MountNamespace : public RefCounted<MountNamespace> {
  private:
   template <typename T, typename... Args>
   friend Result<RefPtr<T>> zrun::MakeRef(Args&&...);
-  MountNamespace() = default;
+  explicit MountNamespace(RefPtr<ChangeNotice> changes) : changes_(std::move(changes)) {}
   bool Contains(const Mount& mount) REQUIRES(lock_);
   Mount* FindAt(const Mount& mount, const Dentry& dentry) REQUIRES(lock_);
   bool IsBelow(const Mount& mount, const Mount& ancestor) REQUIRES(lock_);
@@ -141,6 +138,7 @@ class MountNamespace : public RefCounted<MountNamespace> {
   Tree<Mount::PlaceNode, PlaceTraits> places_ GUARDED_BY(lock_);  // those with a place, by it
   size_t count_ GUARDED_BY(lock_) = 0;
   RefPtr<Mount> root_ GUARDED_BY(lock_);
+  const RefPtr<ChangeNotice> changes_;
 };
 
 }  // namespace zrun::vfs

@@ -79,6 +79,7 @@ Result<RefPtr<FileDescription>> OpenFound(const WalkContext& context, const Path
   if (is_plain && (mask & kMayWrite) && context.credentials.Has(Capability::kFsetid))
     file->AllowKeepingSetId();
   NotifyFile(path, NotifyEvent::kOpen);
+  file->NoteOpened();
   if (truncates) NotifyFile(path, NotifyEvent::kModify);
   return file;
 }

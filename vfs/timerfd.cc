@@ -1,5 +1,6 @@
 #include "vfs/timerfd.h"
 
+#include "base/text.h"
 #include "objects/ipc/timer.h"
 #include "vfs/anonymous.h"
 
@@ -38,6 +39,7 @@ class TimerFd final : public FileDescription, private DeadlineCallback {
     const TimerSetting old = Remaining();
     expirations_ = 0;
     UpdateSignals(Signals::kReadable, Signals::kNone);
+    flags_ = flags;
     period_ = setting.interval;
     armed_ = setting.value > 0;
     if (!armed_) return old;
@@ -52,6 +54,26 @@ class TimerFd final : public FileDescription, private DeadlineCallback {
     }
     Arm({next_});
     return old;
+  }
+
+  void ShowInfo(TextSink& out) override {
+    TimerSetting left;
+    uint64_t ticks;
+    uint32_t flags;
+    {
+      MutexLock lock(lock_);
+      CatchUp();
+      left = Remaining();
+      ticks = expirations_;
+      flags = flags_;
+    }
+    const auto time = [&](std::string_view name, hal::Nanoseconds value) {
+      zrun::Write(out, name, ": (", value / hal::kSecond, ", ", value % hal::kSecond, ")\n");
+    };
+    zrun::Write(out, "clockid: ", clock_, "\nticks: ", ticks, "\nsettime flags: 0", Octal{flags},
+                "\n");
+    time("it_value", left.value);
+    time("it_interval", left.interval);
   }
 
   TimerSetting Get() {
@@ -98,6 +120,7 @@ class TimerFd final : public FileDescription, private DeadlineCallback {
   bool armed_ GUARDED_BY(lock_) = false;
   hal::Nanoseconds next_ GUARDED_BY(lock_) = 0, period_ GUARDED_BY(lock_) = 0;
   uint64_t expirations_ GUARDED_BY(lock_) = 0;
+  uint32_t flags_ GUARDED_BY(lock_) = 0;  // of the last timerfd_settime(2)
 };
 
 Result<TimerFd*> AsTimerFd(FileDescription& file) {

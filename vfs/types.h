@@ -62,6 +62,10 @@ constexpr uint32_t DeviceMajor(uint64_t device) {
 constexpr uint32_t DeviceMinor(uint64_t device) {
   return uint32_t((device & 0xff) | ((device >> 12) & ~0xffull));
 }
+// As Linux's kernel writes it in files of /proc.
+constexpr uint64_t CompactDevice(uint64_t device) {
+  return uint64_t{DeviceMajor(device)} << 20 | DeviceMinor(device);
+}
 
 struct Attributes {
   uint64_t inode = 0;

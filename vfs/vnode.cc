@@ -8,7 +8,18 @@
 
 namespace zrun::vfs {
 
-Vnode::~Vnode() { delete locks_.load(std::memory_order_relaxed); }
+namespace {
+constinit std::atomic<uint64_t> vnode_count{0};
+}  // namespace
+
+Vnode::Vnode() { vnode_count.fetch_add(1, std::memory_order_relaxed); }
+
+Vnode::~Vnode() {
+  vnode_count.fetch_sub(1, std::memory_order_relaxed);
+  delete locks_.load(std::memory_order_relaxed);
+}
+
+uint64_t Vnode::count() { return vnode_count.load(std::memory_order_relaxed); }
 
 Result<Ownership> Vnode::GetOwnership() {
   const Attributes attributes = TRY(GetAttributes());

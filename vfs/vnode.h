@@ -20,9 +20,13 @@ class FileLocks;  // advisory locks of one file (vfs/file_locks.h)
 class Vnode : public RefCounted<Vnode> {
  public:
   virtual ~Vnode();
+  static uint64_t count();  // how many there are
   virtual VnodeType type() const = 0;
   virtual FileSystem& file_system() const = 0;
   virtual uint64_t inode() const = 0;
+  // The same for all vnodes of one file: trees that do not keep theirs (procfs) make one each time
+  // that somebody looks. Odd where it is not an address.
+  virtual uintptr_t identity() const { return reinterpret_cast<uintptr_t>(this); }
   // Attributes::device may stay 0.
   virtual Result<Attributes> GetAttributes() = 0;
   virtual Result<void> SetAttributes(const AttributeChange&) { return Errno::kEPERM; }
@@ -130,7 +134,7 @@ class Vnode : public RefCounted<Vnode> {
   FileLocks* existing_locks() const { return locks_.load(std::memory_order_acquire); }
 
  protected:
-  Vnode() = default;
+  Vnode();
 
  private:
   mutable Mutex attach_lock_{LockRank::kLeaf};

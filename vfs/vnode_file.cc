@@ -34,7 +34,6 @@ VnodeFile::VnodeFile(Path path, OpenFlags flags)
     : FileDescription(std::move(path), flags, Signals::kReadable | Signals::kWritable) {}
 
 VnodeFile::~VnodeFile() {
-  if (opened_) NotifyClosed();
   if (opened_) vnode().Closed(flags());
   if (counts_as_writer_) vnode().RemoveWriter();
 }
@@ -58,15 +57,7 @@ Result<RefPtr<FileDescription>> VnodeFile::Make(const Path& path, OpenFlags flag
   return RefPtr<FileDescription>(std::move(file));
 }
 
-void VnodeFile::OnZeroHandles() {
-  FileDescription::OnZeroHandles();
-  NotifyClosed();
-}
-
-void VnodeFile::NotifyClosed() {
-  if (std::exchange(told_closed_, true)) return;
-  NotifyFile(path(), writable() ? NotifyEvent::kCloseWrite : NotifyEvent::kCloseNoWrite);
-}
+void VnodeFile::OnZeroHandles() { DropLocks(); }
 
 void VnodeFile::AfterRead(bool any) {
   if (any) NotifyFile(path(), NotifyEvent::kAccess);

@@ -39,12 +39,9 @@ class VnodeFile final : public FileDescription {
   Result<void> AfterWrite();
   void AfterRead(bool any);
   void OnZeroHandles() override;
-  // Once: when the last handle goes, or with the file if it never had one (execve).
-  void NotifyClosed();
 
   bool counts_as_writer_ = false;
   bool opened_ = false;
-  bool told_closed_ = false;
   std::atomic<bool> keeps_set_id_{false};
   Mutex position_lock_{LockRank::kFile};
   uint64_t position_ GUARDED_BY(position_lock_) = 0;

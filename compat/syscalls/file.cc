@@ -3,6 +3,7 @@
 #include "compat/path_argument.h"
 #include "compat/syscall_table.h"
 #include "compat/user_buffer.h"
+#include "vfs/notify.h"
 
 namespace zrun::compat {
 namespace {
@@ -16,8 +17,21 @@ SyscallResult Done(Result<void> result) {
   return 0;
 }
 
-SyscallResult Count(Result<size_t> result) {
+// The end of a call that has read from |file|, or tried to.
+SyscallResult HasRead(Task& task, FileDescription& file, Result<size_t> result) {
+  task.CountRead(result.ok() ? result.value() : 0);
   if (!result.ok()) return result.error();
+  // Those with contents of their own tell of it themselves.
+  if (result.value() > 0 && file.kind() != FileDescription::Kind::kVnode)
+    NotifyFile(file.path(), vfs::NotifyEvent::kAccess);
+  return result.value();
+}
+
+SyscallResult HasWritten(Task& task, FileDescription& file, Result<size_t> result) {
+  task.CountWrite(result.ok() ? result.value() : 0);
+  if (!result.ok()) return result.error();
+  if (result.value() > 0 && file.kind() != FileDescription::Kind::kVnode)
+    NotifyFile(file.path(), vfs::NotifyEvent::kModify);
   return result.value();
 }
 
@@ -79,14 +93,14 @@ SyscallResult sys_read(Task& task, Fd fd, UserPtr<std::byte> buffer, uint64_t co
   const auto file = TRY(task.fds().Get(fd, Rights::kRead));
   TRY(CheckCount(count));
   UserSink sink(task.memory(), buffer, count);
-  return Count(ReadFile(task, *file, sink, file->is_nonblocking()));
+  return HasRead(task, *file, ReadFile(task, *file, sink, file->is_nonblocking()));
 }
 
 SyscallResult sys_write(Task& task, Fd fd, UserPtr<const std::byte> buffer, uint64_t count) {
   const auto file = TRY(task.fds().Get(fd, Rights::kWrite));
   TRY(CheckCount(count));
   UserSource source(task.memory(), buffer, count);
-  return Count(WriteLimited(task, *file, source, file->is_nonblocking()));
+  return HasWritten(task, *file, WriteLimited(task, *file, source, file->is_nonblocking()));
 }
 
 SyscallResult sys_pread64(Task& task, Fd fd, UserPtr<std::byte> buffer, uint64_t count,
@@ -96,7 +110,7 @@ SyscallResult sys_pread64(Task& task, Fd fd, UserPtr<std::byte> buffer, uint64_t
   TRY(CheckCount(count));
   TRY(CheckFileRange(uint64_t(offset), count));
   UserSink sink(task.memory(), buffer, count);
-  return Count(file->ReadAt(uint64_t(offset), sink));
+  return HasRead(task, *file, file->ReadAt(uint64_t(offset), sink));
 }
 
 SyscallResult sys_pwrite64(Task& task, Fd fd, UserPtr<const std::byte> buffer, uint64_t count,
@@ -106,21 +120,21 @@ SyscallResult sys_pwrite64(Task& task, Fd fd, UserPtr<const std::byte> buffer, u
   TRY(CheckCount(count));
   TRY(CheckFileRange(uint64_t(offset), count));
   UserSource source(task.memory(), buffer, count);
-  return Count(WriteLimitedAt(task, *file, source, uint64_t(offset)));
+  return HasWritten(task, *file, WriteLimitedAt(task, *file, source, uint64_t(offset)));
 }
 
 SyscallResult sys_readv(Task& task, Fd fd, UserPtr<const abi::Iovec> vectors, uint64_t count) {
   const auto file = TRY(task.fds().Get(fd, Rights::kRead));
   const auto copied = TRY(ReadIovecs(task.memory(), vectors, count));
   UserSink sink(task.memory(), copied);
-  return Count(ReadFile(task, *file, sink, file->is_nonblocking()));
+  return HasRead(task, *file, ReadFile(task, *file, sink, file->is_nonblocking()));
 }
 
 SyscallResult sys_writev(Task& task, Fd fd, UserPtr<const abi::Iovec> vectors, uint64_t count) {
   const auto file = TRY(task.fds().Get(fd, Rights::kWrite));
   const auto copied = TRY(ReadIovecs(task.memory(), vectors, count));
   UserSource source(task.memory(), copied);
-  return Count(WriteLimited(task, *file, source, file->is_nonblocking()));
+  return HasWritten(task, *file, WriteLimited(task, *file, source, file->is_nonblocking()));
 }
 
 SyscallResult sys_preadv(Task& task, Fd fd, UserPtr<const abi::Iovec> vectors, uint64_t count,
@@ -130,7 +144,7 @@ SyscallResult sys_preadv(Task& task, Fd fd, UserPtr<const abi::Iovec> vectors, u
   const auto copied = TRY(ReadIovecs(task.memory(), vectors, count));
   UserSink sink(task.memory(), copied);
   TRY(CheckFileRange(uint64_t(offset), sink.remaining()));
-  return Count(file->ReadAt(uint64_t(offset), sink));
+  return HasRead(task, *file, file->ReadAt(uint64_t(offset), sink));
 }
 
 SyscallResult sys_pwritev(Task& task, Fd fd, UserPtr<const abi::Iovec> vectors, uint64_t count,
@@ -140,7 +154,7 @@ SyscallResult sys_pwritev(Task& task, Fd fd, UserPtr<const abi::Iovec> vectors, 
   const auto copied = TRY(ReadIovecs(task.memory(), vectors, count));
   UserSource source(task.memory(), copied);
   TRY(CheckFileRange(uint64_t(offset), source.remaining()));
-  return Count(WriteLimitedAt(task, *file, source, uint64_t(offset)));
+  return HasWritten(task, *file, WriteLimitedAt(task, *file, source, uint64_t(offset)));
 }
 
 SyscallResult sys_preadv2(Task& task, Fd fd, UserPtr<const abi::Iovec> vectors, uint64_t count,
@@ -153,8 +167,9 @@ SyscallResult sys_preadv2(Task& task, Fd fd, UserPtr<const abi::Iovec> vectors, 
   if (!HasOnly(flags, kHighPriority | kDataSync | kSync | kNoWait)) return Errno::kEOPNOTSUPP;
   UserSink sink(task.memory(), copied);
   if (offset != kCurrentPosition) TRY(CheckFileRange(uint64_t(offset), sink.remaining()));
-  if (offset != kCurrentPosition) return Count(file->ReadAt(uint64_t(offset), sink));
-  return Count(ReadFile(task, *file, sink, file->is_nonblocking() || HasAny(flags, kNoWait)));
+  if (offset != kCurrentPosition) return HasRead(task, *file, file->ReadAt(uint64_t(offset), sink));
+  return HasRead(task, *file,
+                 ReadFile(task, *file, sink, file->is_nonblocking() || HasAny(flags, kNoWait)));
 }
 
 SyscallResult sys_pwritev2(Task& task, Fd fd, UserPtr<const abi::Iovec> vectors, uint64_t count,
@@ -169,18 +184,18 @@ SyscallResult sys_pwritev2(Task& task, Fd fd, UserPtr<const abi::Iovec> vectors,
   UserSource source(task.memory(), copied);
   if (offset != kCurrentPosition) TRY(CheckFileRange(uint64_t(offset), source.remaining()));
   const bool regular = file->kind() == FileDescription::Kind::kVnode;
-  size_t written = 0;
+  uint64_t written = 0;
   if (HasAny(flags, kAppend) && regular) {
     const uint64_t end = TRY(EndOfFile(*file));
     LimitedSource limited(source, TRY(LimitFileSize(task, *file, end, source.remaining())));
     uint64_t where = 0;
-    written = TRY(file->path().vnode()->Append(limited, where));
+    written = TRY(HasWritten(task, *file, file->path().vnode()->Append(limited, where)));
     if (offset == kCurrentPosition) TRY(file->Seek(int64_t(where + written), int(Whence::kSet)));
   } else if (offset != kCurrentPosition) {
-    written = TRY(WriteLimitedAt(task, *file, source, uint64_t(offset)));
+    written = TRY(HasWritten(task, *file, WriteLimitedAt(task, *file, source, uint64_t(offset))));
   } else {
     const bool nonblocking = file->is_nonblocking() || HasAny(flags, kNoWait);
-    written = TRY(WriteLimited(task, *file, source, nonblocking));
+    written = TRY(HasWritten(task, *file, WriteLimited(task, *file, source, nonblocking)));
   }
   if (HasAny(flags, kDataSync | kSync) && regular) TRY(file->Sync(!HasAny(flags, kSync)));
   return written;

@@ -20,7 +20,8 @@ Result<RefPtr<vfs::FileDescription>> InotifyFile(Task& task, Fd fd) {
 SyscallResult sys_inotify_init1(Task& task, InotifyFlags flags) {
   using enum InotifyFlags;
   if (!HasOnly(flags, kNonBlock | kCloseOnExec)) return Errno::kEINVAL;
-  auto file = TRY(vfs::CreateInotify(OpenFlags(uint32_t(flags & kNonBlock))));
+  auto file =
+      TRY(vfs::CreateInotify(OpenFlags(uint32_t(flags & kNonBlock)), task.credentials()->uid));
   return task.InstallFile(std::move(file), HasAny(flags, kCloseOnExec));
 }
 

@@ -52,6 +52,7 @@ Result<FileLock> ToRange(Task& task, vfs::FileDescription& file, const abi::Floc
   lock.owner = RecordOwner(task, file, of_file);
   lock.exclusive = given.type == kWriteLock;
   lock.process_id = of_file ? -1 : task.group().pid();
+  lock.file = &file;
   return lock;
 }
 
@@ -131,6 +132,8 @@ SyscallResult sys_flock(Task& task, Fd fd, LockOperation operation) {
   FileLock lock;
   lock.owner = {FileLockOwner::Kind::kFlock, file.get()};
   lock.exclusive = kind == kExclusive;
+  lock.process_id = task.group().pid();
+  lock.file = file.get();
   auto& locks = *TRY(vnode->locks());
   if (kind == kUnlock) {
     TRY(locks.Clear(lock));

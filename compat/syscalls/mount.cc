@@ -42,9 +42,10 @@ MountFlags FlagsOf(MountBits bits) {
 
 bool IsMountRoot(const Path& path) { return path.mount && path.mount->root() == path.dentry; }
 
-SyscallResult Remount(const Path& where, MountBits bits) {
+SyscallResult Remount(Task& task, const Path& where, MountBits bits) {
   if (!IsMountRoot(where)) return Errno::kEINVAL;
   where.mount->set_flags(FlagsOf(bits));
+  task.fs().mounts().changes()->Tell();
   return 0;
 }
 
@@ -66,15 +67,6 @@ bool IsBelow(RefPtr<vfs::Dentry> dentry, const RefPtr<vfs::Dentry>& ancestor) {
   }
 }
 
-class Gather final : public vfs::MountNamespace::Visitor {
- public:
-  void Visit(Mount& mount) override {
-    if (!mounts.PushBack(RefPtr<Mount>(&mount)).ok()) complete = false;
-  }
-  Vector<RefPtr<Mount>> mounts;
-  bool complete = true;
-};
-
 Result<RefPtr<Mount>> CloneMount(const Mount& mount, RefPtr<vfs::Dentry> root) {
   return Mount::Create(RefPtr<vfs::FileSystem>(&mount.file_system()), std::move(root),
                        mount.flags(), mount.source());
@@ -89,12 +81,10 @@ struct MountCopy {
 // they were made, so a parent's copy is there before its children need it.
 Result<void> BindBelow(Task& task, const Path& from, const RefPtr<Mount>& top) {
   vfs::MountNamespace& mounts = task.fs().mounts();
-  Gather gather;
-  mounts.ForEach(gather);
-  if (!gather.complete) return Errno::kENOMEM;
+  const auto all = TRY(mounts.List());
   Vector<MountCopy> copies;
-  TRY(copies.Reserve(gather.mounts.size()));
-  for (const auto& mount : gather.mounts) TRY(copies.PushBack({mount.get(), nullptr}));
+  TRY(copies.Reserve(all.size()));
+  for (const auto& mount : all) TRY(copies.PushBack({mount.get(), nullptr}));
   const auto before = [](const MountCopy& a, const MountCopy& b) {
     return a.original < b.original;
   };
@@ -104,7 +94,7 @@ Result<void> BindBelow(Task& task, const Path& from, const RefPtr<Mount>& top) {
         std::lower_bound(copies.begin(), copies.end(), MountCopy{mount, nullptr}, before);
     return found != copies.end() && found->original == mount ? &found->copy : nullptr;
   };
-  for (const auto& mount : gather.mounts) {
+  for (const auto& mount : all) {
     if (mount == top) continue;
     if (task.MustExit()) return Errno::kEINTR;  // there may be very many
     const Path place = mount->mount_point();
@@ -168,7 +158,7 @@ SyscallResult sys_mount(Task& task, UserCString source, UserCString target, User
   const String options = TRY(ReadOptional(task, data));
   const auto where = TRY(ResolvePath(task, Fd{kAtFdCwd}, target, WalkFlags::kNone));
   if (!MayMount(task)) return Errno::kEPERM;
-  if (HasAny(bits, kRemount)) return Remount(where, bits);
+  if (HasAny(bits, kRemount)) return Remount(task, where, bits);
   if (HasAny(bits, kBind)) return Bind(task, where, source, bits);
   if (HasAny(bits, kPropagation)) return ChangePropagation(where, bits);
   if (HasAny(bits, kMove)) {

@@ -96,6 +96,8 @@ SyscallResult sys_sendfile(Task& task, Fd out_fd, Fd in_fd, UserPtr<int64_t> off
     if (!moved.ok() || moved.value() == 0) break;
     total += moved.value();
   }
+  task.CountRead(total);
+  task.CountWrite(total);
   TRY(position.WriteBack());
   return total;
 }
@@ -131,6 +133,8 @@ SyscallResult sys_copy_file_range(Task& task, Fd in_fd, UserPtr<int64_t> in_offs
   if (size == 0) return 0;
   SpliceWait wait;
   const size_t copied = TRY(vfs::CopyFile({*in, from.pointer()}, {*out, to.pointer()}, size, wait));
+  task.CountRead(copied);
+  task.CountWrite(copied);
   TRY(from.WriteBack());
   TRY(to.WriteBack());
   return copied;

@@ -8,17 +8,6 @@ namespace {
 
 using vfs::FileDescription;
 
-// The file systems of a namespace, gathered first: writing back may sleep, and may not happen under
-// the namespace's lock.
-class Gather final : public vfs::MountNamespace::Visitor {
- public:
-  void Visit(vfs::Mount& mount) override {
-    if (!mounts.PushBack(RefPtr<vfs::Mount>(&mount)).ok()) complete = false;
-  }
-  Vector<RefPtr<vfs::Mount>> mounts;
-  bool complete = true;
-};
-
 SyscallResult SyncFile(Task& task, Fd fd, bool data_only) {
   const auto file = TRY(task.fds().Get(fd));
   TRY(file->Sync(data_only));
@@ -37,10 +26,9 @@ bool IsPipe(const FileDescription& file) { return file.kind() == FileDescription
 }  // namespace
 
 SyscallResult sys_sync(Task& task) {
-  Gather gather;
-  task.fs().mounts().ForEach(gather);
   // sync(2) has no way to fail; errors show on fsync.
-  for (const auto& mount : gather.mounts) static_cast<void>(mount->file_system().Sync().ok());
+  if (const auto mounts = task.fs().mounts().List(); mounts.ok())
+    for (const auto& mount : mounts.value()) static_cast<void>(mount->file_system().Sync().ok());
   vfs::SyncDisks();
   return 0;
 }

@@ -168,7 +168,8 @@ void Port::ForEachEntry(EntryVisitor& visitor) {
   DropClosed();
   MutexLock lock(lock_);
   for (Entry* entry = entries_.First(); entry; entry = entries_.Next(*entry))
-    visitor.Visit(*entry->object, entry->key, entry->wanted, entry->mode, entry->cookie);
+    visitor.Visit(*entry->object, entry->key, entry->wanted, entry->mode, entry->cookie,
+                  entry->tag);
 }
 
 // ---- What there is to tell
@@ -209,7 +210,7 @@ size_t Port::Harvest(std::span<PortPacket> packets, uint64_t& harvest) {
       entry = RefPtr<Entry>(first);
       wanted = first->wanted;
     }
-    const Signals active = entry->object->signals() & wanted;
+    const Signals active = entry->object->TakeSignals() & wanted;
     if (active == Signals::kNone) continue;  // its cause has gone; the next one queues it again
     MutexLock lock(ready_lock_);
     if (entry->gone || !entry->armed) continue;

@@ -74,12 +74,12 @@ class Port final : public KernelObject {
 
   // Reads signals of the entries that may be ready: call it with no lock held that those need.
   Signals signals() const override;
-  // Calls |visit(object, key, wanted, mode, cookie)| for each entry (/proc/PID/fdinfo, loop
+  // Calls |visit(object, key, wanted, mode, cookie, tag)| for each entry (/proc/PID/fdinfo, loop
   // checks).
   class EntryVisitor {
    public:
     virtual void Visit(KernelObject& object, uint64_t key, Signals wanted, PortMode mode,
-                       uint64_t cookie) = 0;
+                       uint64_t cookie, uint32_t tag) = 0;
 
    protected:
     ~EntryVisitor() = default;

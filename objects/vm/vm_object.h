@@ -92,6 +92,8 @@ class VmObject final : public KernelObject, public ListNode<PageCacheTag> {
   // Whether somebody can write to it through a shared mapping, now or after mprotect
   // (F_SEAL_WRITE).
   bool HasWritableMapping() EXCLUDES(lock_);
+  // Whether more than one mapping shows a part of the range.
+  bool IsMappedTwice(uint64_t offset, uint64_t size) EXCLUDES(lock_);
 
   // Reads the pages of the range that are not there yet from the source. EIO or whatever it said.
   Result<void> FillPages(uint64_t offset, uint64_t size) EXCLUDES(lock_);

@@ -158,6 +158,17 @@ bool VmObject::HasWritableMapping() {
   return false;
 }
 
+bool VmObject::IsMappedTwice(uint64_t offset, uint64_t size) {
+  MutexLock lock(lock_);
+  unsigned count = 0;
+  for (VmMapping& mapping : mappings_) {
+    const Mapping& info = mapping.info;
+    if (info.object_offset < offset + size && offset < info.object_offset + info.range.size)
+      count++;
+  }
+  return count > 1;
+}
+
 void VmObject::FreeRuns(PageRunList& runs, bool shared) {
   while (PageRun* run = runs.PopFront()) {
     if (!shared) {

@@ -5,15 +5,6 @@
 namespace zrun::vfs {
 namespace {
 
-class Gather final : public MountNamespace::Visitor {
- public:
-  void Visit(Mount& mount) override {
-    if (!mounts.PushBack(RefPtr<Mount>(&mount)).ok()) complete = false;
-  }
-  Vector<RefPtr<Mount>> mounts;
-  bool complete = true;
-};
-
 // What would end a field is written as an octal escape.
 void AppendField(TextSink& out, std::string_view text) {
   for (char c : text) {
@@ -45,10 +36,8 @@ template <typename Show>
 Result<void> ForEachMount(const ProcRequest& request, Show show) {
   const auto mounts = TRY(request.source.Mounts(request.id));
   if (!mounts) return Errno::kESRCH;
-  Gather gather;
-  mounts->ForEach(gather);
-  if (!gather.complete) return Errno::kENOMEM;
-  for (const auto& mount : gather.mounts) {
+  const auto all = TRY(mounts->List());
+  for (const auto& mount : all) {
     const String place = TRY(PlaceOf(request, *mount));
     if (!place.empty()) show(*mount, place.view());
   }
@@ -77,6 +66,7 @@ Result<void> ShowMounts(const ProcRequest& request, TextSink& out) {
     AppendField(out, place);
     Write(out, ' ', mount.file_system().type_name(), ' ');
     AppendMountOptions(out, mount.flags(), mount.is_read_only());
+    mount.file_system().ShowOptions(out);
     out.Append(" 0 0\n");
   });
 }
@@ -95,7 +85,9 @@ Result<void> ShowMountInfo(const ProcRequest& request, TextSink& out) {
     AppendMountOptions(out, mount.flags(), HasAny(mount.flags(), MountFlags::kReadOnly));
     Write(out, " - ", mount.file_system().type_name(), ' ');
     AppendField(out, mount.source());
-    Write(out, mount.file_system().is_read_only() ? " ro\n" : " rw\n");
+    out.Append(mount.file_system().is_read_only() ? " ro" : " rw");
+    mount.file_system().ShowOptions(out);
+    out.Append("\n");
   });
 }
 
@@ -107,6 +99,11 @@ Result<void> ShowMountStats(const ProcRequest& request, TextSink& out) {
     AppendField(out, place);
     Write(out, " with fstype ", mount.file_system().type_name(), '\n');
   });
+}
+
+RefPtr<ChangeNotice> MountChanges(const ProcRequest& request) {
+  const auto mounts = request.source.Mounts(request.id);
+  return mounts.ok() && mounts.value() ? mounts.value()->changes() : nullptr;
 }
 
 }  // namespace zrun::vfs

@@ -1,5 +1,8 @@
 #include "vfs/procfs/proc_node.h"
 
+#include "hal/thread.h"
+#include "vfs/block_device.h"
+#include "vfs/notify.h"
 #include "vfs/procfs/proc_text_file.h"
 
 namespace zrun::vfs {
@@ -10,6 +13,7 @@ constexpr uint64_t kFirstCursor = 2;  // after "." and ".."
 // Tables whose files belong to no process share the inode numbers of none: each has a range.
 uint32_t FirstIndex(ProcTable entries) {
   if (entries.data() == kSysctlEntries.data()) return 1 << 20;
+  if (entries.data() == kSysFsEntries.data()) return 1 << 21;
   return 0;
 }
 
@@ -46,7 +50,9 @@ class ProcDirectoryFile final : public FileDescription {
       if (!numbered.AddAt(parent->vnode()->inode(), VnodeType::kDirectory, "..", kFirstCursor))
         return {};
     }
-    return vnode.ReadDirectory(position_.load() - kFirstCursor, numbered);
+    TRY(vnode.ReadDirectory(position_.load() - kFirstCursor, numbered));
+    NotifyFile(path(), NotifyEvent::kAccess);
+    return {};
   }
 
  private:
@@ -76,11 +82,12 @@ class ProcRegular final : public ProcNode {
       : ProcNode(std::move(file_system), id, inode, entry.mode), entry_(entry) {}
   Result<RefPtr<FileDescription>> Open(const Path& path, OpenFlags flags) override {
     if (entry_.restricted) TRY(source().CheckInspect(id_));
-    // sysctl(8): what nobody may change, root may not either.
-    const bool is_sysctl =
-        &entry_ >= kSysctlEntries.data() && &entry_ < kSysctlEntries.data() + kSysctlEntries.size();
+    // Settings that nobody may change, root may not either.
+    const bool is_setting = file_system_->kind() == ProcFs::Kind::kSys ||
+                            (&entry_ >= kSysctlEntries.data() &&
+                             &entry_ < kSysctlEntries.data() + kSysctlEntries.size());
     const bool for_writing = (flags & OpenFlags::kAccessMode) != OpenFlags::kReadOnly;
-    if (is_sysctl && for_writing && !(entry_.mode & 0222)) return Errno::kEACCES;
+    if (is_setting && for_writing && !(entry_.mode & 0222)) return Errno::kEACCES;
     return OpenProcText(path, flags, request(), entry_);
   }
 
@@ -132,37 +139,72 @@ bool TableDirectory::IsRepeated(size_t index) const {
   return index > 0 && ComponentAt(index - 1).name == ComponentAt(index).name;
 }
 
+bool TableDirectory::Component::is_series() const {
+  return !name.empty() &&
+         (name.back() == kEachCpu || name.back() == kEachDisk || name.back() == kEachDiskNumber);
+}
+
+unsigned TableDirectory::Component::count() const {
+  if (!is_series()) return 1;
+  return name.back() == kEachCpu ? hal::CpuCount() : DiskNodeCount();
+}
+
+TableDirectory::Component::Text TableDirectory::Component::NameOf(unsigned which) const {
+  if (!is_series()) return Text(name);
+  const std::string_view base = name.substr(0, name.size() - 1);
+  if (name.back() == kEachCpu) return Text(base, which);
+  if (name.back() == kEachDisk) return Text(base, char('a' + which));
+  const uint64_t number = DiskNumber(which);
+  return Text(base, DeviceMajor(number), ':', DeviceMinor(number));
+}
+
 Result<RefPtr<Vnode>> TableDirectory::Lookup(std::string_view name) {
   for (size_t i = 0; i < entries_.size(); i++) {
     const Component component = ComponentAt(i);
-    if (component.name != name) continue;
+    if (component.name.empty()) continue;
+    unsigned which = 0;
+    const unsigned count = component.count();
+    while (which < count && component.NameOf(which).view() != name) which++;
+    if (which == count) continue;
+    const ProcId id = IdOf(component, which);
     if (component.is_directory) {
-      const auto prefix = entries_[i].path.substr(0, prefix_.size() + name.size() + 1);
-      return Create(file_system_, entries_, prefix, id_, 0555);
+      const auto prefix = entries_[i].path.substr(0, prefix_.size() + component.name.size() + 1);
+      return Create(file_system_, entries_, prefix, id, 0555);
     }
     return MakeProcFile(
-        file_system_, entries_[i], id_,
-        ProcInode(id_, ProcInodeKind::kEntry, FirstIndex(entries_) + uint32_t(i) + 1));
+        file_system_, entries_[i], id,
+        ProcInode(id, ProcInodeKind::kEntry, FirstIndex(entries_) + uint32_t(i) + 1));
   }
   return Errno::kENOENT;
 }
 
+// Cursors: the entry's index and, above, the number within what it stands for.
 Result<void> TableDirectory::ReadDirectory(uint64_t cursor, DirentSink& sink) {
-  for (uint64_t i = cursor; i < entries_.size(); i++) {
+  uint64_t which = cursor >> 32;
+  for (uint64_t i = uint32_t(cursor); i < entries_.size(); i++, which = 0) {
     const Component component = ComponentAt(i);
     if (component.name.empty() || IsRepeated(i)) continue;
     const VnodeType type =
         component.is_directory ? VnodeType::kDirectory : TypeOfMode(entries_[i].mode);
     const auto kind = component.is_directory ? ProcInodeKind::kDirectory : ProcInodeKind::kEntry;
-    const uint64_t inode = ProcInode(id_, kind, FirstIndex(entries_) + uint32_t(i) + 1);
-    if (!sink.Add(inode, type, component.name, i + 1)) return {};
+    for (; which < component.count(); which++) {
+      const ProcId id = IdOf(component, unsigned(which));
+      const uint64_t inode = ProcInode(id, kind, FirstIndex(entries_) + uint32_t(i) + 1);
+      const bool is_last = which + 1 == component.count();
+      const uint64_t next = is_last ? i + 1 : i | (which + 1) << 32;
+      if (!sink.Add(inode, type, component.NameOf(unsigned(which)), next)) return {};
+    }
   }
   return {};
 }
 
 Result<String> ProcLink::ReadLink() {
-  if (entry_.restricted) TRY(source().CheckInspect(id_));
-  if (entry_.follow) return source().NameOf(TRY(entry_.follow(request())));
+  if (entry_.follow) {
+    auto place = Follow();
+    // A link whose process is gone leads nowhere.
+    if (!place.ok() && place.error() == Errno::kESRCH) return Errno::kENOENT;
+    return source().NameOf(TRY(std::move(place)));
+  }
   if (!entry_.show) return String::Create(entry_.constant);
   TextBuilder text;
   TRY(entry_.show(request(), text));
@@ -170,10 +212,14 @@ Result<String> ProcLink::ReadLink() {
   return text.Take();
 }
 
+Result<Path> ProcLink::Follow() {
+  if (entry_.restricted) TRY(source().CheckInspect(id_));
+  return entry_.follow(request());
+}
+
 Result<Path> ProcLink::FollowMagicLink() {
   if (!entry_.follow) return Errno::kENOENT;  // an ordinary link
-  if (entry_.restricted) TRY(source().CheckInspect(id_));
-  auto place = entry_.follow(request());
+  auto place = Follow();
   // ENOENT would mean that the link's text is to be walked instead.
   if (!place.ok() && place.error() == Errno::kENOENT) return Errno::kESRCH;
   return place;

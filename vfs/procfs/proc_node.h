@@ -12,6 +12,7 @@ class ProcFs final : public FileSystem {
   std::string_view type_name() const override { return kind_ == Kind::kProc ? "proc" : "sysfs"; }
   RefPtr<Vnode> Root() override;
   Result<StatFs> GetStatFs() override;
+  Kind kind() const { return kind_; }
   ProcSource& source() const { return source_; }
   hal::Nanoseconds mounted_at() const { return mounted_at_; }
 
@@ -27,6 +28,7 @@ class ProcNode : public Vnode {
   FileSystem& file_system() const override { return *file_system_; }
   VnodeType type() const override { return TypeOfMode(mode_); }
   uint64_t inode() const override { return inode_; }
+  uintptr_t identity() const override { return uintptr_t(inode_) << 1 | 1; }
   Result<Attributes> GetAttributes() override;
   // open(2) with O_TRUNC, as shells do before they write.
   Result<void> Truncate(uint64_t) override { return {}; }
@@ -95,9 +97,16 @@ class TableDirectory : public ProcDirectory {
  private:
   // The |index|th entry's next component below the prefix, and whether it is a directory's.
   struct Component {
-    std::string_view name;
+    std::string_view name;  // as the table has it, with its mark
     bool is_directory = false;
+    using Text = TextBuffer<64>;
+    unsigned count() const;  // how many it stands for
+    bool is_series() const;
+    Text NameOf(unsigned which) const;
   };
+  ProcId IdOf(const Component& component, unsigned which) const {
+    return component.is_series() ? ProcId{0, int32_t(which) + 1} : id_;
+  }
   Component ComponentAt(size_t index) const;
   bool IsRepeated(size_t index) const;
   const ProcTable entries_;
@@ -107,13 +116,13 @@ class TableDirectory : public ProcDirectory {
 // A link that leads to a place of its own rather than to a name.
 class ProcLink : public ProcNode {
  public:
-  using Follow = Result<Path> (*)(const ProcRequest& request);
   ProcLink(RefPtr<ProcFs> file_system, ProcId id, uint64_t inode, const ProcEntry& entry)
       : ProcNode(std::move(file_system), id, inode, entry.mode), entry_(entry) {}
   Result<String> ReadLink() override;
   Result<Path> FollowMagicLink() override;
 
  private:
+  Result<Path> Follow();
   const ProcEntry& entry_;
 };
 

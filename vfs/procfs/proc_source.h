@@ -30,6 +30,8 @@ struct ProcFacts {
   hal::Nanoseconds start_time = 0;  // since boot
   uint64_t minor_faults = 0, major_faults = 0, children_minor_faults = 0, children_major_faults = 0;
   uint64_t voluntary_switches = 0, involuntary_switches = 0;
+  // What went through read(2), write(2) and their like.
+  uint64_t read_bytes = 0, written_bytes = 0, read_calls = 0, write_calls = 0;
   int32_t nice = 0, policy = 0, rt_priority = 0;
   uint64_t pending = 0, shared_pending = 0, blocked = 0, ignored = 0, caught = 0;
   uint64_t queued_signals = 0, queued_signals_limit = 0;
@@ -102,6 +104,10 @@ class ProcSource {
                                     std::span<std::byte> bytes) = 0;
   virtual Result<size_t> WriteMemory(ProcId id, VmAddressRegion& region, uint64_t address,
                                      std::span<const std::byte> bytes) = 0;
+  // As mincore(2) tells of a part of one of its mappings: ENOMEM if it is not mapped any more,
+  // ESRCH once the process does without that memory.
+  virtual Result<void> Residency(ProcId id, VmAddressRegion& region, hal::VirtRange range,
+                                 std::span<uint8_t> out) = 0;
   virtual Result<String> Text(ProcId id, ProcText which) = 0;
   virtual Result<Path> Place(ProcId id, ProcPlace which) = 0;
   virtual Result<RefPtr<MountNamespace>> Mounts(ProcId id) = 0;
@@ -125,6 +131,8 @@ class ProcSource {
   virtual SystemFacts System() = 0;
   virtual TextBuffer<64> GetSystemName(ProcName which) = 0;
   virtual Result<void> SetSystemName(ProcName which, std::string_view name) = 0;
+  // Told when it changes; null if there is no memory for it.
+  virtual RefPtr<ChangeNotice> SystemNameChanges(ProcName which) = 0;
   virtual std::string_view Release() = 0;
   // The text of a file of /proc/sysvipc.
   virtual void ShowIpc(ProcIpc which, TextSink& out) = 0;

@@ -5,17 +5,7 @@
 namespace zrun::vfs {
 namespace {
 
-constexpr int kSeekSet = 0, kSeekCurrent = 1;
 constexpr size_t kMaxWrite = 4096;
-
-Result<uint64_t> SeekFrom(uint64_t position, int64_t offset, int whence) {
-  if (whence != kSeekSet && whence != kSeekCurrent) return Errno::kEINVAL;
-  int64_t target;
-  if (__builtin_add_overflow(whence == kSeekSet ? 0 : int64_t(position), offset, &target))
-    return Errno::kEINVAL;
-  if (target < 0) return Errno::kEINVAL;
-  return uint64_t(target);
-}
 
 // How the contents are made: by a table's entry, or by a function and a number.
 struct Contents {
@@ -24,12 +14,20 @@ struct Contents {
   int number = 0;
 };
 
-class TextFile final : public FileDescription {
+class TextFile final : public FileDescription, private SignalObserver {
  public:
   TextFile(Path path, OpenFlags flags, const ProcRequest& request, const Contents& contents)
-      : FileDescription(std::move(path), flags, Signals::kReadable | Signals::kWritable),
-        request_(request),
-        contents_(contents) {}
+      : FileDescription(std::move(path), flags, kReady), request_(request), contents_(contents) {
+    if (contents.entry && contents.entry->changes) changes_ = contents.entry->changes(request);
+    if (changes_) changes_->AddObserverUnchecked(*this, Signals::kSignaled);
+  }
+  ~TextFile() override {
+    if (changes_) changes_->RemoveObserver(*this);
+  }
+
+  Signals signals() const override { return changed_.load() ? kReady | kChanged : kReady; }
+  // That there was a change is told once.
+  Signals TakeSignals() override { return changed_.exchange(false) ? kReady | kChanged : kReady; }
 
   Result<size_t> Read(DataSink& sink) override EXCLUDES(lock_) {
     uint64_t position;
@@ -61,8 +59,13 @@ class TextFile final : public FileDescription {
   Result<size_t> WriteAt(uint64_t, DataSource& source) override { return Store(source); }
   bool can_wait() const override {
     if (!contents_.entry) return false;
-    return request_.id.number() == 0 || contents_.entry->waits ||
+    return request_.id.pid == 0 || contents_.entry->changes ||
            contents_.entry->path.starts_with("net/");
+  }
+
+  Result<uint64_t> Ioctl(uint32_t command, uint64_t argument, UserMemory& memory) override {
+    if (!contents_.entry || !contents_.entry->ioctl) return Errno::kENOTTY;
+    return contents_.entry->ioctl(request_, command, argument, memory);
   }
 
   // A file without a size has any: programs truncate before they write, as if it were a real one.
@@ -92,7 +95,7 @@ class TextFile final : public FileDescription {
     if (contents_.show) {
       TRY(contents_.show(request_.source, request_.id, contents_.number, out));
     } else if (contents_.entry->setting) {
-      zrun::Write(out, contents_.entry->setting->value.load(std::memory_order_relaxed), "\n");
+      zrun::Write(out, contents_.entry->setting->get(), "\n");
     } else if (contents_.entry->show) {
       TRY(contents_.entry->show(request_, out));
     } else if (!contents_.entry->constant.empty()) {
@@ -122,7 +125,7 @@ class TextFile final : public FileDescription {
     }
     return total;
   }
-  static Result<void> StoreSetting(ProcSetting& setting, std::string_view text) {
+  static Result<void> StoreSetting(Setting& setting, std::string_view text) {
     while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
     while (!text.empty() && text.back() == ' ') text.remove_suffix(1);
     const bool negative = text.starts_with('-');
@@ -136,76 +139,33 @@ class TextFile final : public FileDescription {
     return {};
   }
 
+  static constexpr Signals kReady = Signals::kReadable | Signals::kWritable;
+  static constexpr Signals kChanged = Signals::kPriority | Signals::kError;
+  void OnSignals(Signals) override {
+    changed_.store(true);
+    NotifyObservers(kChanged, true);
+  }
+
   const ProcRequest request_;
   const Contents contents_;
+  RefPtr<ChangeNotice> changes_;
+  std::atomic<bool> changed_{false};
   Mutex lock_{LockRank::kFile};
   String text_ GUARDED_BY(lock_);
   bool has_text_ GUARDED_BY(lock_) = false;
   uint64_t position_ GUARDED_BY(lock_) = 0;
 };
 
-// The memory that the process had when the file was opened.
-class MemoryFile final : public FileDescription {
- public:
-  MemoryFile(Path path, OpenFlags flags, const ProcRequest& request, RefPtr<VmAddressRegion> region)
-      : FileDescription(std::move(path), flags, Signals::kReadable | Signals::kWritable),
-        request_(request),
-        region_(std::move(region)) {}
-  bool can_wait() const override { return false; }
-  Result<size_t> Read(DataSink& sink) override {
-    const size_t count = TRY(ReadAt(position_.load(), sink));
-    position_.fetch_add(count);
-    return count;
-  }
-  Result<size_t> Write(DataSource& source) override {
-    const size_t count = TRY(WriteAt(position_.load(), source));
-    position_.fetch_add(count);
-    return count;
-  }
-  Result<size_t> ReadAt(uint64_t offset, DataSink& sink) override {
-    std::array<std::byte, 512> buffer;
-    size_t total = 0;
-    while (sink.remaining() > 0) {
-      const auto part = std::span(buffer).first(std::min(buffer.size(), sink.remaining()));
-      const auto count = request_.source.ReadMemory(request_.id, *region_, offset + total, part);
-      if (!count.ok() && total == 0) return Errno::kEIO;
-      if (!count.ok()) break;
-      const auto put = sink.Put(part.first(count.value()));
-      if (!put.ok() && total == 0) return put.error();
-      if (!put.ok()) break;
-      total += put.value();
-      if (put.value() < part.size()) break;
-    }
-    return total;
-  }
-  Result<size_t> WriteAt(uint64_t offset, DataSource& source) override {
-    std::array<std::byte, 512> buffer;
-    size_t total = 0;
-    while (source.remaining() > 0) {
-      const size_t taken = TRY(source.Take(buffer));
-      const auto count = request_.source.WriteMemory(
-          request_.id, *region_, offset + total, std::span<const std::byte>(buffer).first(taken));
-      if (!count.ok() && total == 0) return Errno::kEIO;
-      if (!count.ok()) break;
-      total += count.value();
-      if (count.value() < taken) break;
-    }
-    return total;
-  }
-  // Addresses above the middle are negative as offsets: Linux lets this file have them.
-  Result<uint64_t> Seek(int64_t offset, int whence) override {
-    if (whence != kSeekSet && whence != kSeekCurrent) return Errno::kEINVAL;
-    position_.store((whence == kSeekSet ? 0 : position_.load()) + uint64_t(offset));
-    return position_.load();
-  }
-
- private:
-  const ProcRequest request_;
-  const RefPtr<VmAddressRegion> region_;
-  std::atomic<uint64_t> position_{0};
-};
-
 }  // namespace
+
+Result<uint64_t> SeekFrom(uint64_t position, int64_t offset, int whence) {
+  if (whence != kSeekSet && whence != kSeekCurrent) return Errno::kEINVAL;
+  int64_t target;
+  if (__builtin_add_overflow(whence == kSeekSet ? 0 : int64_t(position), offset, &target))
+    return Errno::kEINVAL;
+  if (target < 0) return Errno::kEINVAL;
+  return uint64_t(target);
+}
 
 Result<RefPtr<FileDescription>> OpenProcText(const Path& path, OpenFlags flags,
                                              const ProcRequest& request, const ProcEntry& entry) {
@@ -218,14 +178,6 @@ Result<RefPtr<FileDescription>> OpenProcNumbered(const Path& path, OpenFlags fla
                                                  ProcNumberedShow show) {
   return RefPtr<FileDescription>(
       TRY(MakeRef<TextFile>(path, flags, request, Contents{.show = show, .number = number})));
-}
-
-Result<RefPtr<FileDescription>> OpenProcMemory(const Path& path, OpenFlags flags,
-                                               const ProcRequest& request) {
-  TRY(request.source.CheckInspect(request.id));
-  auto region = TRY(request.source.Memory(request.id));
-  if (!region) return Errno::kESRCH;
-  return RefPtr<FileDescription>(TRY(MakeRef<MemoryFile>(path, flags, request, std::move(region))));
 }
 
 }  // namespace zrun::vfs

@@ -12,8 +12,14 @@ using ProcNumberedShow = Result<void> (*)(ProcSource& source, ProcId id, int num
 Result<RefPtr<FileDescription>> OpenProcNumbered(const Path& path, OpenFlags flags,
                                                  const ProcRequest& request, int number,
                                                  ProcNumberedShow show);
-// /proc/PID/mem.
+// /proc/PID/mem and pagemap, memory_files.cc.
 Result<RefPtr<FileDescription>> OpenProcMemory(const Path& path, OpenFlags flags,
                                                const ProcRequest& request);
+Result<RefPtr<FileDescription>> OpenProcPagemap(const Path& path, OpenFlags flags,
+                                                const ProcRequest& request);
+
+// lseek(2) where there is no end to count from. EINVAL.
+inline constexpr int kSeekSet = 0, kSeekCurrent = 1;
+Result<uint64_t> SeekFrom(uint64_t position, int64_t offset, int whence);
 
 }  // namespace zrun::vfs

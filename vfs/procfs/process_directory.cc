@@ -20,7 +20,11 @@ class FdLink final : public ProcNode {
   FdLink(RefPtr<ProcFs> file_system, ProcId id, int fd, uint32_t mode)
       : ProcNode(std::move(file_system), id, ProcInode(id, ProcInodeKind::kFd, uint32_t(fd)), mode),
         fd_(fd) {}
-  Result<String> ReadLink() override { return source().NameOf(TRY(Target())); }
+  Result<String> ReadLink() override {
+    auto target = Target();
+    if (!target.ok() && target.error() == Errno::kESRCH) return Errno::kENOENT;
+    return source().NameOf(TRY(std::move(target)));
+  }
   Result<Path> FollowMagicLink() override {
     auto target = Target();
     if (!target.ok() && target.error() == Errno::kENOENT) return Errno::kESRCH;
@@ -46,6 +50,7 @@ Result<void> ShowFdInfo(ProcSource& source, ProcId id, int fd, TextSink& out) {
   Write(out, "pos:\t", position.ok() ? position.value() : 0, "\nflags:\t0", Octal{flags},
         "\nmnt_id:\t", path.mount ? path.mount->id() : 0, "\nino:\t", vnode ? vnode->inode() : 0,
         "\n");
+  TRY(ShowLocksOf(*open.file, out));
   open.file->ShowInfo(out);
   return {};
 }
@@ -122,6 +127,7 @@ class TaskDirectory final : public ProcDirectory {
     return attributes;
   }
   Result<RefPtr<Vnode>> Lookup(std::string_view name) override {
+    if (!source().Exists(id_)) return Errno::kESRCH;
     const ProcId thread{id_.pid, NumberOf(name)};
     if (thread.tid <= 0 || !source().Exists(thread)) return Errno::kENOENT;
     return MakeProcessDirectory(file_system_, thread, true);
@@ -141,16 +147,22 @@ class TaskDirectory final : public ProcDirectory {
   }
 };
 
-// ---- mem
+// ---- mem, pagemap
 
+using OpenMemory = Result<RefPtr<FileDescription>> (*)(const Path& path, OpenFlags flags,
+                                                       const ProcRequest& request);
 class MemoryNode final : public ProcNode {
  public:
-  MemoryNode(RefPtr<ProcFs> file_system, ProcId id)
-      : ProcNode(std::move(file_system), id, ProcInode(id, ProcInodeKind::kEntry, 0x100003),
-                 kModeRegular | 0600) {}
+  MemoryNode(RefPtr<ProcFs> file_system, ProcId id, uint32_t index, uint32_t mode, OpenMemory open)
+      : ProcNode(std::move(file_system), id, ProcInode(id, ProcInodeKind::kEntry, index),
+                 kModeRegular | mode),
+        open_(open) {}
   Result<RefPtr<FileDescription>> Open(const Path& path, OpenFlags flags) override {
-    return OpenProcMemory(path, flags, request());
+    return open_(path, flags, request());
   }
+
+ private:
+  const OpenMemory open_;
 };
 
 // ---- children
@@ -171,10 +183,15 @@ class ProcessDirectory final : public TableDirectory {
                        kModeDirectory | 0555),
         is_task_(is_task) {}
   Result<RefPtr<Vnode>> Lookup(std::string_view name) override {
-    if (!source().Exists(id_)) return Errno::kENOENT;
+    if (!source().Exists(id_)) return is_task_ ? Errno::kENOENT : Errno::kESRCH;
     if (name == "fd") return RefPtr<Vnode>(TRY(MakeRef<FdDirectory>(file_system_, id_, false)));
     if (name == "fdinfo") return RefPtr<Vnode>(TRY(MakeRef<FdDirectory>(file_system_, id_, true)));
-    if (name == "mem") return RefPtr<Vnode>(TRY(MakeRef<MemoryNode>(file_system_, id_)));
+    if (name == "mem")
+      return RefPtr<Vnode>(
+          TRY(MakeRef<MemoryNode>(file_system_, id_, 0x100003u, 0600u, OpenProcMemory)));
+    if (name == "pagemap")
+      return RefPtr<Vnode>(
+          TRY(MakeRef<MemoryNode>(file_system_, id_, 0x100004u, 0400u, OpenProcPagemap)));
     if (name == "children" && is_task_)
       return MakeProcFile(file_system_, kChildren, id_,
                           ProcInode(id_, ProcInodeKind::kDirectory, 0x100003));
@@ -186,11 +203,9 @@ class ProcessDirectory final : public TableDirectory {
     static constexpr struct {
       std::string_view name;
       VnodeType type;
-    } kOwn[] = {{"fd", VnodeType::kDirectory},
-                {"fdinfo", VnodeType::kDirectory},
-                {"mem", VnodeType::kRegular},
-                {"task", VnodeType::kDirectory},
-                {"children", VnodeType::kRegular}};
+    } kOwn[] = {{"fd", VnodeType::kDirectory},   {"fdinfo", VnodeType::kDirectory},
+                {"mem", VnodeType::kRegular},    {"pagemap", VnodeType::kRegular},
+                {"task", VnodeType::kDirectory}, {"children", VnodeType::kRegular}};
     if (!source().Exists(id_)) return Errno::kENOENT;
     constexpr uint64_t own = std::size(kOwn) - 1;
     for (; cursor < own; cursor++) {

@@ -92,20 +92,6 @@ void ShowCredentials(const Credentials& c, TextSink& out) {
   Write(out, "Gid:\t", c.gid, '\t', c.egid, '\t', c.sgid, '\t', c.fsgid, '\n');
 }
 
-// "0-3,7" for a set of processors.
-void ShowRanges(uint64_t set, TextSink& out) {
-  bool first = true;
-  for (unsigned bit = 0; bit < 64; bit++) {
-    if (!(set >> bit & 1)) continue;
-    unsigned last = bit;
-    while (last + 1 < 64 && (set >> (last + 1) & 1)) last++;
-    Write(out, first ? "" : ",", bit);
-    if (last != bit) Write(out, '-', last);
-    first = false;
-    bit = last;
-  }
-}
-
 uint64_t Processors() {
   const unsigned count = hal::CpuCount();
   return count >= 64 ? ~uint64_t{0} : (uint64_t{1} << count) - 1;
@@ -132,7 +118,7 @@ Result<void> ShowStatus(const ProcRequest& request, TextSink& out) {
         "\nSeccomp:\t0\nSeccomp_filters:\t0\nSpeculation_Store_Bypass:\tnot vulnerable\n");
   const uint64_t affinity = f.affinity & Processors();
   Write(out, "Cpus_allowed:\t", Hex{affinity}, "\nCpus_allowed_list:\t");
-  ShowRanges(affinity, out);
+  WriteRanges(out, affinity);
   Write(out, "\nMems_allowed:\t1\nMems_allowed_list:\t0\nvoluntary_ctxt_switches:\t",
         f.voluntary_switches, "\nnonvoluntary_ctxt_switches:\t", f.involuntary_switches, '\n');
   return {};
@@ -209,6 +195,24 @@ Result<void> StoreOomScoreAdj(const ProcRequest& request, std::string_view text)
   const int32_t value = int32_t(number.value);
   return request.source.SetOomScoreAdj(request.id, negative ? -value : value);
 }
+// oom_score_adj of old: from -17, which means never, to 15.
+constexpr int32_t kOomAdjNever = -17, kOomAdjMost = 15, kOomScoreMost = 1000;
+Result<void> ShowOomAdj(const ProcRequest& request, TextSink& out) {
+  const int32_t score = TRY(request.source.Facts(request.id)).oom_score_adj;
+  const int32_t value = score * -kOomAdjNever / kOomScoreMost;
+  Write(out, score == kOomScoreMost ? kOomAdjMost : value, '\n');
+  return {};
+}
+Result<void> StoreOomAdj(const ProcRequest& request, std::string_view text) {
+  const bool negative = !text.empty() && text.front() == '-';
+  const ParsedNumber number = ParseUnsigned(text.substr(negative));
+  if (number.length == 0 || number.length != text.size() - negative || number.value > 17)
+    return Errno::kEINVAL;
+  const int32_t value = negative ? -int32_t(number.value) : int32_t(number.value);
+  if (value > kOomAdjMost) return Errno::kEINVAL;
+  return request.source.SetOomScoreAdj(
+      request.id, value == kOomAdjMost ? kOomScoreMost : value * kOomScoreMost / -kOomAdjNever);
+}
 // How likely it is to be chosen: its share of the memory, moved by oom_score_adj (proc(5)).
 Result<void> ShowOomScore(const ProcRequest& request, TextSink& out) {
   const ProcFacts f = TRY(request.source.Facts(request.id));
@@ -242,12 +246,12 @@ Result<void> ShowSchedStat(const ProcRequest& request, TextSink& out) {
   return {};
 }
 
-// Bytes that went through read and write are not counted.
+// Nothing is counted as read from or written to a medium: files lie in memory, or the host moves
+// their contents in its own time.
 Result<void> ShowIo(const ProcRequest& request, TextSink& out) {
-  TRY(request.source.Facts(request.id));
-  Write(out,
-        "rchar: 0\nwchar: 0\nsyscr: 0\nsyscw: 0\nread_bytes: 0\nwrite_bytes: 0\n"
-        "cancelled_write_bytes: 0\n");
+  const ProcFacts f = TRY(request.source.Facts(request.id));
+  Write(out, "rchar: ", f.read_bytes, "\nwchar: ", f.written_bytes, "\nsyscr: ", f.read_calls,
+        "\nsyscw: ", f.write_calls, "\nread_bytes: 0\nwrite_bytes: 0\ncancelled_write_bytes: 0\n");
   return {};
 }
 
@@ -309,15 +313,37 @@ Result<void> StoreCoredumpFilter(const ProcRequest& request, std::string_view te
 
 Result<void> ShowNothing(const ProcRequest&, TextSink&) { return {}; }
 
+// No security module labels processes.
+Result<void> ShowLabel(const ProcRequest&, TextSink&) { return Errno::kEINVAL; }
+
+// Nothing that it would reset is kept; the rest is the choice of what.
+Result<void> StoreClearRefs(const ProcRequest& request, std::string_view text) {
+  const ParsedNumber number = ParseUnsigned(text);
+  if (number.length == 0 || number.length != text.size()) return Errno::kEINVAL;
+  if (number.value < 1 || number.value > 5) return Errno::kEINVAL;
+  TRY(request.source.Facts(request.id));
+  return {};
+}
+
+// The statistics that a write would reset are those of the whole life.
+Result<void> StoreSched(const ProcRequest&, std::string_view) { return {}; }
+
+// There is one user namespace, the first one: its maps are set for good.
 constexpr std::string_view kWholeIdMap = "         0          0 4294967295";
+Result<void> StoreIdMap(const ProcRequest&, std::string_view) { return Errno::kEPERM; }
+Result<void> StoreSetGroups(const ProcRequest&, std::string_view text) {
+  if (text == "allow") return {};
+  return text == "deny" ? Errno::kEPERM : Errno::kEINVAL;
+}
 
 constexpr ProcEntry kEntries[] = {
-    {.path = "attr/current", .mode = kFile | 0666, .constant = "unconfined"},
+    {.path = "attr/current", .mode = kFile | 0666, .show = ShowLabel},
     {.path = "auxv",
      .mode = kFile | 0400,
      .show = ShowText<ProcText::kAuxiliaryVector>,
      .restricted = true},
     {.path = "cgroup", .constant = "0::/"},
+    {.path = "clear_refs", .mode = kFile | 0200, .show = ShowNothing, .store = StoreClearRefs},
     {.path = "cmdline", .show = ShowText<ProcText::kCommandLine>},
     {.path = "comm", .mode = kFile | 0644, .show = ShowName, .store = StoreName},
     {.path = "coredump_filter",
@@ -337,16 +363,16 @@ constexpr ProcEntry kEntries[] = {
      .mode = kLink,
      .follow = FollowPlace<ProcPlace::kExecutable>,
      .restricted = true},
-    {.path = "gid_map", .mode = kFile | 0644, .constant = kWholeIdMap},
+    {.path = "gid_map", .mode = kFile | 0644, .constant = kWholeIdMap, .store = StoreIdMap},
     {.path = "io", .mode = kFile | 0400, .show = ShowIo, .restricted = true},
     {.path = "limits", .show = ShowLimits},
     {.path = "loginuid",
      .mode = kFile | 0644,
      .show = ShowNumber<ProcNumber::kLoginUser>,
      .store = StoreNumber<ProcNumber::kLoginUser>},
-    {.path = "maps", .show = ShowMaps, .restricted = true},
-    {.path = "mountinfo", .show = ShowMountInfo, .waits = true},
-    {.path = "mounts", .show = ShowMounts, .waits = true},
+    {.path = "maps", .show = ShowMaps, .restricted = true, .ioctl = QueryMaps},
+    {.path = "mountinfo", .show = ShowMountInfo, .changes = MountChanges},
+    {.path = "mounts", .show = ShowMounts, .changes = MountChanges},
     {.path = "mountstats", .mode = kFile | 0400, .show = ShowMountStats, .restricted = true},
     {.path = "net/arp",
      .constant = "IP address       HW type     Flags       HW address            Mask     Device"},
@@ -388,19 +414,18 @@ constexpr ProcEntry kEntries[] = {
     {.path = "ns/time", .mode = kLink, .constant = "time:[4026531834]"},
     {.path = "ns/user", .mode = kLink, .constant = "user:[4026531837]"},
     {.path = "ns/uts", .mode = kLink, .constant = "uts:[4026531838]"},
-    {.path = "oom_adj", .constant = "0"},
+    {.path = "oom_adj", .mode = kFile | 0644, .show = ShowOomAdj, .store = StoreOomAdj},
     {.path = "oom_score", .show = ShowOomScore},
     {.path = "oom_score_adj",
      .mode = kFile | 0644,
      .show = ShowOomScoreAdj,
      .store = StoreOomScoreAdj},
-    {.path = "pagemap", .mode = kFile | 0400, .show = ShowNothing, .restricted = true},
     {.path = "personality", .mode = kFile | 0400, .show = ShowPersonality, .restricted = true},
     {.path = "root", .mode = kLink, .follow = FollowPlace<ProcPlace::kRoot>, .restricted = true},
-    {.path = "sched", .mode = kFile | 0644, .show = ShowSched},
+    {.path = "sched", .mode = kFile | 0644, .show = ShowSched, .store = StoreSched},
     {.path = "schedstat", .show = ShowSchedStat},
     {.path = "sessionid", .show = ShowNumber<ProcNumber::kLoginSession>},
-    {.path = "setgroups", .mode = kFile | 0644, .constant = "allow"},
+    {.path = "setgroups", .mode = kFile | 0644, .constant = "allow", .store = StoreSetGroups},
     {.path = "smaps", .show = ShowSmaps, .restricted = true},
     {.path = "smaps_rollup", .show = ShowSmapsRollup, .restricted = true},
     {.path = "stat", .show = ShowStat},
@@ -411,8 +436,8 @@ constexpr ProcEntry kEntries[] = {
      .mode = kFile | 0666,
      .show = ShowNumber<ProcNumber::kTimerSlack>,
      .store = StoreNumber<ProcNumber::kTimerSlack>},
-    {.path = "uid_map", .mode = kFile | 0644, .constant = kWholeIdMap},
-    {.path = "wchan", .constant = "0"},
+    {.path = "uid_map", .mode = kFile | 0644, .constant = kWholeIdMap, .store = StoreIdMap},
+    {.path = "wchan", .constant = "0"},  // as for those who may not know the kernel's addresses
 };
 
 }  // namespace

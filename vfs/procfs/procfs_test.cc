@@ -106,6 +106,10 @@ class FakeSource final : public ProcSource {
     return facts;
   }
   TextBuffer<64> GetSystemName(ProcName) override { return host; }
+  Result<void> Residency(ProcId, VmAddressRegion&, hal::VirtRange, std::span<uint8_t>) override {
+    return Errno::kESRCH;
+  }
+  RefPtr<ChangeNotice> SystemNameChanges(ProcName) override { return nullptr; }
   Result<void> SetSystemName(ProcName, std::string_view text) override {
     host = TextBuffer<64>(text);
     return {};

@@ -2,7 +2,9 @@
 
 #include "hal/devices.h"
 #include "hal/memory.h"
+#include "vfs/inotify.h"
 #include "vfs/procfs/proc_entry.h"
+#include "vfs/tty/devpts.h"
 
 // /proc/sys: the settings that programs ask for. Those that cannot be changed are read-only; advice
 // about devices and memory that this kernel has no use for is kept as it was written.
@@ -13,6 +15,10 @@ template <ProcName kWhich>
 Result<void> ShowSystemName(const ProcRequest& request, TextSink& out) {
   Write(out, request.source.GetSystemName(kWhich).view(), '\n');
   return {};
+}
+template <ProcName kWhich>
+RefPtr<ChangeNotice> NameChanges(const ProcRequest& request) {
+  return request.source.SystemNameChanges(kWhich);
 }
 template <ProcName kWhich>
 Result<void> StoreSystemName(const ProcRequest& request, std::string_view text) {
@@ -66,6 +72,7 @@ Result<void> ShowBootId(const ProcRequest&, TextSink& out) {
 }
 
 constexpr uint32_t kWritable = kModeRegular | 0644;
+constexpr std::string_view kNoLimit = "9223372036854775807";  // but memory
 
 // How Linux sets aside memory for what must not wait: the root of 16 times the kilobytes there are.
 Result<void> ShowMinFree(const ProcRequest&, TextSink& out) {
@@ -89,51 +96,93 @@ Result<void> StoreMountMax(const ProcRequest&, std::string_view text) {
   return {};
 }
 
-constinit ProcSetting g_dirty_background_ratio{10, 0, 100};
-constinit ProcSetting g_dirty_expire{3000, 0, INT32_MAX};
-constinit ProcSetting g_dirty_ratio{20, 0, 100};
-constinit ProcSetting g_dirty_writeback{500, 0, INT32_MAX};
-constinit ProcSetting g_laptop_mode{0, 0, INT32_MAX};
-constinit ProcSetting g_page_cluster{3, 0, 31};
-constinit ProcSetting g_swappiness{60, 0, 200};
-constinit ProcSetting g_vfs_cache_pressure{100, 0, INT32_MAX};
+constinit Setting g_dirty_background_ratio{10, 0, 100};
+constinit Setting g_dirty_expire{3000, 0, INT32_MAX};
+constinit Setting g_dirty_ratio{20, 0, 100};
+constinit Setting g_dirty_writeback{500, 0, INT32_MAX};
+constinit Setting g_laptop_mode{0, 0, INT32_MAX};
+constinit Setting g_page_cluster{3, 0, 31};
+constinit Setting g_swappiness{60, 0, 200};
+constinit Setting g_vfs_cache_pressure{100, 0, INT32_MAX};
 
+// What is there, of what kind.
+Result<void> ShowFileNumbers(const ProcRequest&, TextSink& out) {
+  Write(out, FileDescription::count(), "\t0\t", kNoLimit, '\n');
+  return {};
+}
+// An inode that nobody uses is not kept: what Linux would count as unused, the names' cache uses.
+Result<void> ShowInodeNumbers(const ProcRequest&, TextSink& out) {
+  Write(out, Vnode::count(), "\t0\n");
+  return {};
+}
+Result<void> ShowInodeState(const ProcRequest&, TextSink& out) {
+  Write(out, Vnode::count(), "\t0\t0\t0\t0\t0\t0\n");
+  return {};
+}
+Result<void> ShowDentryState(const ProcRequest&, TextSink& out) {
+  const Dentry::Counts counts = Dentry::Count();
+  // Two fields that nothing uses, and Linux's age limit, which nothing honours there either.
+  Write(out, counts.all, '\t', counts.unused, "\t45\t0\t", counts.negative, "\t0\n");
+  return {};
+}
+Result<void> ShowPtyCount(const ProcRequest&, TextSink& out) {
+  Write(out, DevPts::count(), '\n');
+  return {};
+}
+Result<void> ShowPtyMax(const ProcRequest&, TextSink& out) {
+  Write(out, DevPts::kMaxPtys, '\n');
+  return {};
+}
+Result<void> ShowEmptyLine(const ProcRequest&, TextSink& out) {
+  out.Append("\n");
+  return {};
+}
+
+// Constants are what the kernel's code enforces, under the same numbers, or say what it lacks.
 constexpr ProcEntry kEntries[] = {
-    {.path = "fs/aio-max-nr", .constant = "65536"},
-    {.path = "fs/aio-nr", .constant = "0"},
-    {.path = "fs/epoll/max_user_watches", .constant = "1048576"},
-    {.path = "fs/file-max", .constant = "9223372036854775807"},
-    {.path = "fs/file-nr", .constant = "0\t0\t9223372036854775807"},
-    {.path = "fs/inode-nr", .constant = "0\t0"},
-    {.path = "fs/inode-state", .constant = "0\t0\t0\t0\t0\t0\t0"},
-    {.path = "fs/inotify/max_queued_events", .constant = "16384"},
-    {.path = "fs/inotify/max_user_instances", .constant = "128"},
-    {.path = "fs/inotify/max_user_watches", .constant = "65536"},
+    {.path = "fs/dentry-state", .show = ShowDentryState},
+    {.path = "fs/epoll/max_user_watches", .constant = kNoLimit},
+    {.path = "fs/file-max", .constant = kNoLimit},
+    {.path = "fs/file-nr", .show = ShowFileNumbers},
+    {.path = "fs/inode-nr", .show = ShowInodeNumbers},
+    {.path = "fs/inode-state", .show = ShowInodeState},
+    {.path = "fs/inotify/max_queued_events",
+     .mode = kWritable,
+     .setting = &inotify_limits.queued_events},
+    {.path = "fs/inotify/max_user_instances",
+     .mode = kWritable,
+     .setting = &inotify_limits.user_instances},
+    {.path = "fs/inotify/max_user_watches",
+     .mode = kWritable,
+     .setting = &inotify_limits.user_watches},
     {.path = "fs/lease-break-time", .constant = "45"},
+    {.path = "fs/leases-enable", .constant = "0"},
     {.path = "fs/mount-max", .mode = kWritable, .show = ShowMountMax, .store = StoreMountMax},
     {.path = "fs/nr_open", .constant = "1048576"},
     {.path = "fs/overflowgid", .constant = "65534"},
     {.path = "fs/overflowuid", .constant = "65534"},
     {.path = "fs/pipe-max-size", .constant = "1048576"},
     {.path = "fs/pipe-user-pages-hard", .constant = "0"},
-    {.path = "fs/pipe-user-pages-soft", .constant = "16384"},
+    {.path = "fs/pipe-user-pages-soft", .constant = "0"},  // no limit
     {.path = "fs/protected_fifos", .constant = "1"},
     {.path = "fs/protected_hardlinks", .constant = "1"},
     {.path = "fs/protected_regular", .constant = "1"},
     {.path = "fs/protected_symlinks", .constant = "1"},
     {.path = "fs/suid_dumpable", .constant = "0"},
     {.path = "kernel/cap_last_cap", .constant = "40"},
-    {.path = "kernel/core_pattern", .constant = "core"},
+    {.path = "kernel/core_pattern", .show = ShowEmptyLine},  // no core is ever written
     {.path = "kernel/core_uses_pid", .constant = "0"},
     {.path = "kernel/dmesg_restrict", .constant = "1"},
     {.path = "kernel/domainname",
      .mode = kWritable,
      .show = ShowSystemName<ProcName::kDomain>,
-     .store = StoreSystemName<ProcName::kDomain>},
+     .store = StoreSystemName<ProcName::kDomain>,
+     .changes = NameChanges<ProcName::kDomain>},
     {.path = "kernel/hostname",
      .mode = kWritable,
      .show = ShowSystemName<ProcName::kHost>,
-     .store = StoreSystemName<ProcName::kHost>},
+     .store = StoreSystemName<ProcName::kHost>,
+     .changes = NameChanges<ProcName::kHost>},
     {.path = "kernel/io_uring_disabled", .constant = "2"},
     {.path = "kernel/kptr_restrict", .constant = "2"},
     {.path = "kernel/modules_disabled", .constant = "1"},
@@ -145,17 +194,17 @@ constexpr ProcEntry kEntries[] = {
     {.path = "kernel/ostype", .constant = "Linux"},
     {.path = "kernel/overflowgid", .constant = "65534"},
     {.path = "kernel/overflowuid", .constant = "65534"},
-    {.path = "kernel/panic", .constant = "0"},
-    {.path = "kernel/perf_event_paranoid", .constant = "4"},
+    {.path = "kernel/panic", .constant = "-1"},  // the machine ends at once
     {.path = "kernel/pid_max", .constant = "32768"},
     {.path = "kernel/printk", .constant = "4\t4\t1\t7"},
-    {.path = "kernel/pty/max", .constant = "4096"},
+    {.path = "kernel/pty/max", .show = ShowPtyMax},
+    {.path = "kernel/pty/nr", .show = ShowPtyCount},
+    {.path = "kernel/pty/reserve", .constant = "0"},
     {.path = "kernel/random/boot_id", .show = ShowBootId},
     {.path = "kernel/random/entropy_avail", .constant = "256"},
     {.path = "kernel/random/poolsize", .constant = "256"},
     {.path = "kernel/random/uuid", .show = ShowRandomUuid},
     {.path = "kernel/randomize_va_space", .constant = "2"},
-    {.path = "kernel/seccomp/actions_avail", .constant = ""},
     {.path = "kernel/sem", .constant = "32000\t1024000000\t500\t32000"},
     {.path = "kernel/shmall", .constant = "18446744073692774399"},
     {.path = "kernel/shmmax", .constant = "18446744073692774399"},
@@ -164,14 +213,13 @@ constexpr ProcEntry kEntries[] = {
     {.path = "kernel/threads-max", .constant = "32768"},
     {.path = "kernel/unprivileged_bpf_disabled", .constant = "2"},
     {.path = "kernel/version", .constant = "#1 SMP PREEMPT_DYNAMIC"},
-    {.path = "kernel/yama/ptrace_scope", .constant = "0"},
     {.path = "net/core/optmem_max", .constant = "131072"},
     {.path = "net/core/rmem_default", .constant = "212992"},
     {.path = "net/core/rmem_max", .constant = "212992"},
     {.path = "net/core/somaxconn", .constant = "4096"},
     {.path = "net/core/wmem_default", .constant = "212992"},
     {.path = "net/core/wmem_max", .constant = "212992"},
-    {.path = "net/unix/max_dgram_qlen", .constant = "512"},
+    {.path = "net/unix/max_dgram_qlen", .constant = "10"},
     {.path = "user/max_mnt_namespaces", .constant = "0"},
     {.path = "user/max_pid_namespaces", .constant = "0"},
     {.path = "user/max_user_namespaces", .constant = "0"},

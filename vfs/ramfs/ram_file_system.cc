@@ -1,5 +1,6 @@
 #include "vfs/ramfs/ram_file_system.h"
 
+#include "base/text.h"
 #include "vfs/ramfs/ram_directory.h"
 
 namespace zrun::vfs {
@@ -50,6 +51,8 @@ Result<StatFs> RamFileSystem::GetStatFs() {
   }
   return stat;
 }
+
+void RamFileSystem::ShowOptions(TextSink& out) { out.Append(shown_options_.view()); }
 
 void RamFileSystem::Bury(RefPtr<RamVnode> vnode) {
   // One that is used elsewhere too goes when that use ends.

@@ -23,6 +23,9 @@ class RamFileSystem : public FileSystem {
   std::string_view type_name() const override { return type_name_; }
   RefPtr<Vnode> Root() override;
   Result<StatFs> GetStatFs() override;
+  void ShowOptions(TextSink& out) override;
+  // What ShowOptions() shows; once, before it is mounted.
+  void SetShownOptions(String options) { shown_options_ = std::move(options); }
 
   // One more inode, or ENOSPC; each vnode gives its own back.
   Result<void> ChargeInode();
@@ -55,6 +58,7 @@ class RamFileSystem : public FileSystem {
   const std::string_view type_name_;
   const uint64_t magic_;
   const Limits limits_;
+  String shown_options_;
   Mutex tree_lock_;
   std::atomic<uint64_t> next_inode_;
   std::atomic<uint64_t> inodes_{0}, bytes_{0};

@@ -102,6 +102,20 @@ Result<void> RamfsOptions::Parse(std::string_view text, bool strict) {
   return {};
 }
 
+Result<String> RamfsOptions::Show() const {
+  // No limit is shown as it is asked for.
+  const auto shown = [](uint64_t limit) { return limit == UINT64_MAX ? 0 : limit; };
+  const RamfsOptions usual = TmpfsDefaults();
+  TextBuilder out;
+  if (limits.bytes != usual.limits.bytes) Write(out, ",size=", shown(limits.bytes) / 1024, "k");
+  if (limits.inodes != usual.limits.inodes) Write(out, ",nr_inodes=", shown(limits.inodes));
+  if (root.mode != usual.root.mode) Write(out, ",mode=", Octal{root.mode, 3});
+  if (root.uid != usual.root.uid) Write(out, ",uid=", root.uid);
+  if (root.gid != usual.root.gid) Write(out, ",gid=", root.gid);
+  TRY(out.result());
+  return out.Take();
+}
+
 RamfsOptions RamfsOptions::TmpfsDefaults() {
   RamfsOptions options;
   options.root.mode = 01777;
@@ -113,8 +127,9 @@ RamfsOptions RamfsOptions::TmpfsDefaults() {
 Result<RefPtr<FileSystem>> MountTmpfs(std::string_view, std::string_view text) {
   RamfsOptions options = RamfsOptions::TmpfsDefaults();
   TRY(options.Parse(text, true));
-  return RefPtr<FileSystem>(
-      TRY(RamFileSystem::Create("tmpfs", kTmpfsMagic, options.limits, options.root)));
+  auto made = TRY(RamFileSystem::Create("tmpfs", kTmpfsMagic, options.limits, options.root));
+  made->SetShownOptions(TRY(options.Show()));
+  return RefPtr<FileSystem>(std::move(made));
 }
 
 Result<RefPtr<FileSystem>> MountRamfs(std::string_view, std::string_view text) {

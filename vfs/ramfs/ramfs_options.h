@@ -11,6 +11,8 @@ struct RamfsOptions {
   static RamfsOptions TmpfsDefaults();
   // EINVAL for what is unknown if |strict|; otherwise all but mode= is passed over.
   Result<void> Parse(std::string_view text, bool strict);
+  // As /proc/PID/mounts has them: what is not as TmpfsDefaults().
+  Result<String> Show() const;
 };
 
 }  // namespace zrun::vfs

@@ -148,6 +148,14 @@ Result<StatFs> DevPts::GetStatFs() {
   return stat;
 }
 
+void DevPts::ShowOptions(TextSink& out) {
+  if (options_.has_uid) Write(out, ",uid=", options_.uid);
+  if (options_.has_gid) Write(out, ",gid=", options_.gid);
+  Write(out, ",mode=", Octal{options_.mode, 3}, ",ptmxmode=", Octal{options_.ptmx_mode, 3});
+}
+
+uint32_t DevPts::count() { return pty_count.load(std::memory_order_relaxed); }
+
 DevPts* DevPts::Of(const Path& path) {
   if (!path.dentry || path.dentry->file_system().type_name() != "devpts") return nullptr;
   return static_cast<DevPts*>(&path.dentry->file_system());

@@ -20,6 +20,7 @@ struct DevPtsOptions {
 class DevPts final : public FileSystem {
  public:
   static constexpr uint32_t kMaxPtys = 4096;  // /proc/sys/kernel/pty/max
+  static uint32_t count();                    // in all instances
   // The one that |path| lies in; null if it is in another file system.
   static DevPts* Of(const Path& path);
   // Where the devpts that serves a ptmx at |ptmx| is mounted: there, or at "pts" beside it; ENODEV.
@@ -30,6 +31,7 @@ class DevPts final : public FileSystem {
   std::string_view type_name() const override { return "devpts"; }
   RefPtr<Vnode> Root() override;
   Result<StatFs> GetStatFs() override;
+  void ShowOptions(TextSink& out) override;
   hal::Nanoseconds mounted_at() const { return mounted_at_; }
   uint32_t ptmx_mode() const { return ptmx_mode_.load(); }
   void set_ptmx_mode(uint32_t mode) { ptmx_mode_.store(mode); }
