@@ -56,10 +56,32 @@ Result<void> VmObject::Reserve(uint64_t begin, uint64_t end) {
   return {};
 }
 
+namespace {
+
+// Frames that hold no data.
+void TakeUnused(PageRuns& runs, const RangeSet& present, uint64_t begin, uint64_t end,
+                PageRunList& out) {
+  for (uint64_t at = present.FirstMissing(begin); at < end; at = present.FirstMissing(at)) {
+    const auto next = present.FirstAfter(at);
+    const uint64_t stop = next ? std::min(next->begin, end) : end;
+    if (!runs.SplitAt(at).ok() || !runs.SplitAt(stop).ok()) return;
+    runs.Take(at, stop, out);
+    at = stop;
+  }
+}
+
+}  // namespace
+
 Result<void> VmObject::CommitLocked(uint64_t begin, uint64_t end) {
   if (present_.Covers(begin, end)) return {};
-  TRY(Reserve(begin, end));
-  return present_.Add(begin, end);
+  auto done = Reserve(begin, end);
+  if (done.ok()) done = present_.Add(begin, end);
+  if (done.ok() || source_ || hal::FreshFramesAreZero()) return done;
+  // Others need what was to be had. (Where RAM is sparse it is not used up, and may be mapped.)
+  PageRunList unused;
+  TakeUnused(runs_, present_, begin, end, unused);
+  FreeRuns(unused, false);
+  return done;
 }
 
 Result<void> VmObject::PrepareWrite(uint64_t begin, uint64_t end) {

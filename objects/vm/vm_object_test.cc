@@ -253,6 +253,17 @@ TEST(VmObject, OutOfMemoryIsAnError) {
   EXPECT_EQ(ReadText(*object, 0, 2), std::string("x\0", 2));
 }
 
+TEST(VmObject, WhatCannotBeHadAsAWholeIsNotKept) {
+  constexpr uint64_t kSize = uint64_t{1} << 45;
+  auto object = VmObject::CreateAnonymous(kSize).value();
+  WriteText(*object, 3 * kPageSize, "text");
+  const uint64_t before = FreeBytes();
+  EXPECT_EQ(object->Commit(0, kSize).error(), Errno::kENOMEM);
+  EXPECT_GE(FreeBytes() + 16 * kPageSize, before);  // but for what describes the extents
+  EXPECT_EQ(object->committed_bytes(), kPageSize);
+  EXPECT_EQ(ReadText(*object, 3 * kPageSize, 4), "text");
+}
+
 TEST(VmObject, PhysicalMemory) {
   hal::fake::SetImage(std::vector<std::byte>(2 * kPageSize, std::byte('i')));
   const hal::PhysRange rom = hal::ImageRom();
