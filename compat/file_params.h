@@ -100,6 +100,7 @@ enum class StatxMask : uint32_t {
   kBasic = 0x7ff,
   kBirthTime = 0x800,
   kMountId = 0x1000,
+  kUniqueMountId = 0x4000,
   kDirectIoAlign = 0x2000,
 };
 enum class SpliceFlags : uint32_t { kMove = 1, kNonBlock = 2, kMore = 4, kGift = 8 };

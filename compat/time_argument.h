@@ -27,5 +27,13 @@ inline Result<hal::Deadline> ReadTimeout(Task& task, UserPtr<const abi::Timespec
 inline hal::Nanoseconds TimeLeft(hal::Deadline deadline) {
   return std::max<hal::Nanoseconds>(deadline.at - hal::MonotonicNow(), 0);
 }
+// Tells what is left of a wait's timeout. False: the call must not be restarted with it, for it
+// could not be told, or must not be (STICKY_TIMEOUTS of personality(2)).
+template <typename Time>
+bool TellTimeLeft(Task& task, UserPtr<Time> timeout, const Time& left) {
+  constexpr uint32_t kStickyTimeouts = 0x4000000;
+  if (!timeout) return true;
+  return !(task.personality & kStickyTimeouts) && task.memory().Write(timeout, left).ok();
+}
 
 }  // namespace zrun::compat

@@ -58,6 +58,7 @@ Result<void> ChangeMode(const Credentials& credentials, const Path& path, uint32
   if (vnode.type() == VnodeType::kSymlink) return Errno::kEOPNOTSUPP;
   const Ownership ownership = TRY(vnode.GetOwnership());
   if (!IsOwnerOrCapable(credentials, ownership)) return Errno::kEPERM;
+  TRY(CheckChangeable(vnode));
   AttributeChange change;
   change.valid = AttributeChange::kMode;
   change.mode = mode & 07777;
@@ -74,6 +75,7 @@ Result<void> ChangeOwner(const Credentials& credentials, const Path& path, uint3
   TRY(CheckWritableMount(path));
   Vnode& vnode = *path.dentry->vnode();
   const Ownership ownership = TRY(vnode.GetOwnership());
+  TRY(CheckChangeable(vnode));
   if (!credentials.Has(Capability::kChown)) {
     const bool is_owner = credentials.fsuid == ownership.uid;
     if (uid != kKeep && (!is_owner || uid != ownership.uid)) return Errno::kEPERM;
@@ -109,9 +111,11 @@ Result<void> ChangeTimes(const Credentials& credentials, const Path& path, TimeC
   TRY(CheckWritableMount(path));
   Vnode& vnode = *path.dentry->vnode();
   const Ownership ownership = TRY(vnode.GetOwnership());
+  const bool to_now = atime.kind == Kind::kNow && mtime.kind == Kind::kNow;
+  if (vnode.is_immutable() || (vnode.is_append_only() && !to_now)) return Errno::kEPERM;
   if (!IsOwnerOrCapable(credentials, ownership)) {
     // utimensat(2): who may write may set both to now, and nothing else.
-    if (atime.kind != Kind::kNow || mtime.kind != Kind::kNow) return Errno::kEPERM;
+    if (!to_now) return Errno::kEPERM;
     TRY(CheckMode(credentials, ownership, kMayWrite));
   }
   const hal::Nanoseconds now = hal::RealtimeNow();
@@ -138,6 +142,7 @@ Result<void> TruncatePath(const Credentials& credentials, const Path& path, uint
   if (vnode.type() != VnodeType::kRegular) return Errno::kEINVAL;
   TRY(CheckWritableMount(path));
   TRY(CheckMode(credentials, vnode, kMayWrite));
+  if (vnode.is_append_only()) return Errno::kEPERM;
   TRY(TruncateAsWriter(credentials, vnode, size));
   NotifyFile(path, NotifyEvent::kModify);
   return {};

@@ -48,6 +48,17 @@ const FileLock* FileLocks::Conflict(const FileLock& lock) const {
   return nullptr;
 }
 
+// As Linux keeps them: owner by owner, as they came; each one's locks from the start of the file.
+const FileLock* FileLocks::FirstConflict(const FileLock& lock) const {
+  const FileLock* first = Conflict(lock);
+  if (!first) return nullptr;
+  for (const FileLock& held : locks_) {
+    if (held.owner != first->owner || held.first >= first->first || !Overlaps(held, lock)) continue;
+    if (held.exclusive || lock.exclusive) first = &held;
+  }
+  return first;
+}
+
 // Takes |range| out of its owner's locks. With |merged|: locks of the same kind that overlap or
 // touch it are joined to it instead.
 Result<void> FileLocks::Carve(const FileLock& range, FileLock* merged) {
@@ -197,7 +208,7 @@ void FileLocks::ClearAll(FileLockOwner owner) {
 Result<std::optional<FileLock>> FileLocks::FindConflict(const FileLock& lock) {
   MutexLock guard(lock_);
   std::optional<FileLock> found;
-  if (const FileLock* conflict = Conflict(lock)) {
+  if (const FileLock* conflict = FirstConflict(lock)) {
     found = *conflict;
   } else if (outer_) {
     found = TRY(outer_->FindConflict(lock));

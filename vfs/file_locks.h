@@ -66,6 +66,7 @@ class FileLocks {
  private:
   friend class FileLockWait;
   const FileLock* Conflict(const FileLock& lock) const REQUIRES(lock_);
+  const FileLock* FirstConflict(const FileLock& lock) const REQUIRES(lock_);
   Result<void> SetLocked(const FileLock& lock) REQUIRES(lock_);
   Result<void> Carve(const FileLock& range, FileLock* merged) REQUIRES(lock_);
   void ReleaseOuter(const FileLock& range) REQUIRES(lock_);

@@ -250,4 +250,16 @@ Result<Vector<RefPtr<Mount>>> MountNamespace::List() {
   return mounts;
 }
 
+Result<String> RootWithin(const Mount& mount) {
+  String path;
+  for (RefPtr<Dentry> dentry = mount.root(); !dentry->is_root(); dentry = dentry->parent()) {
+    String longer = TRY(String::Create("/"));
+    TRY(longer.Append(TRY(dentry->name())));
+    TRY(longer.Append(path));
+    path = std::move(longer);
+  }
+  if (path.empty()) return String::Create("/");
+  return path;
+}
+
 }  // namespace zrun::vfs

@@ -44,6 +44,9 @@ class Mount : public RefCounted<Mount>, public ListNode<Mount> {
     return HasAny(flags(), MountFlags::kReadOnly) || file_system_->is_read_only();
   }
   int id() const { return id_; }
+  // The same, as a number that no mount had before or will have (STATX_MNT_ID_UNIQUE).
+  static constexpr uint64_t kFirstUniqueId = uint64_t{1} << 31;  // exclusive
+  uint64_t unique_id() const { return kFirstUniqueId + uint64_t(id_); }
   // Where it is attached; an empty Path for the root of a namespace or when detached.
   Path mount_point() const EXCLUDES(place_lock_);
 
@@ -80,6 +83,9 @@ class Mount : public RefCounted<Mount>, public ListNode<Mount> {
   size_t children_ = 0;  // mounts whose place is in this one
   bool leaving_ = false;
 };
+
+// The mounted directory's place within its file system: "/" unless it was bound.
+Result<String> RootWithin(const Mount& mount);
 
 // Files without a name are on no mount.
 inline MountFlags MountFlagsOf(const Path& path) {

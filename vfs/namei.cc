@@ -55,6 +55,8 @@ Result<void> CheckDelete(const Credentials& credentials, const Path& parent, con
                          bool as_directory) {
   const Ownership ownership = TRY(CheckDirectoryWrite(credentials, *parent.dentry->vnode()));
   TRY(CheckSticky(credentials, ownership, *victim.vnode()));
+  if (parent.dentry->vnode()->is_append_only()) return Errno::kEPERM;
+  TRY(CheckChangeable(*victim.vnode()));
   if (as_directory && !IsDirectory(victim)) return Errno::kENOTDIR;
   if (!as_directory && IsDirectory(victim)) return Errno::kEISDIR;
   return {};
@@ -250,6 +252,7 @@ Result<void> MakeLink(const WalkContext& from, std::string_view old_path, const 
   Vnode& directory = *place.dentry->vnode();
   TRY(CheckDirectoryWrite(to.credentials, directory));
   if (target.type() == VnodeType::kDirectory) return Errno::kEPERM;
+  TRY(CheckChangeable(target));
   if (&old.dentry->file_system() != &place.dentry->file_system()) return Errno::kEXDEV;
   if (old.dentry->is_unlinked() && !target.is_linkable() && TRY(target.GetAttributes()).links == 0)
     return Errno::kENOENT;

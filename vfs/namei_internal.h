@@ -14,6 +14,7 @@ inline Result<void> CheckWritableMount(const Path& path) {
 }
 // Write and search permission in the directory of a name to make or to remove.
 inline Result<Ownership> CheckDirectoryWrite(const Credentials& credentials, Vnode& directory) {
+  if (directory.is_immutable()) return Errno::kEPERM;
   const Ownership ownership = TRY(directory.GetOwnership());
   TRY(CheckMode(credentials, ownership, kMayWrite | kMayExecute));
   return ownership;

@@ -66,6 +66,9 @@ Result<RefPtr<FileDescription>> OpenFound(const WalkContext& context, const Path
   if ((vnode.type() == VnodeType::kCharDevice || vnode.type() == VnodeType::kBlockDevice) &&
       HasAny(MountFlagsOf(path), MountFlags::kNoDev))
     return Errno::kEACCES;
+  if (vnode.is_append_only() && (mask & kMayWrite) &&
+      (!HasAny(flags, OpenFlags::kAppend) || HasAny(flags, OpenFlags::kTruncate)))
+    return Errno::kEPERM;
   if (HasAny(flags, OpenFlags::kNoAtime) &&
       !IsOwnerOrCapable(context.credentials, TRY(vnode.GetOwnership())))
     return Errno::kEPERM;

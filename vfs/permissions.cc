@@ -24,7 +24,13 @@ Result<void> CheckMode(const Credentials& credentials, const Ownership& ownershi
 }
 
 Result<void> CheckMode(const Credentials& credentials, Vnode& vnode, uint32_t mask) {
+  if ((mask & kMayWrite) && vnode.is_immutable()) return Errno::kEPERM;
   return CheckMode(credentials, TRY(vnode.GetOwnership()), mask);
+}
+
+Result<void> CheckChangeable(const Vnode& vnode) {
+  if (vnode.is_immutable() || vnode.is_append_only()) return Errno::kEPERM;
+  return {};
 }
 
 bool IsOwnerOrCapable(const Credentials& credentials, const Ownership& ownership) {

@@ -16,6 +16,8 @@ inline Result<void> CheckSearch(const Credentials& credentials, Vnode& directory
     return {};
   return CheckMode(credentials, directory, kMayExecute);
 }
+// EPERM for what chattr(1) has made immutable or append-only: its attributes and names stay.
+Result<void> CheckChangeable(const Vnode& vnode);
 bool IsOwnerOrCapable(const Credentials& credentials, const Ownership& ownership);
 // A sticky directory's names may be removed only by who owns the file or the directory: EPERM.
 Result<void> CheckSticky(const Credentials& credentials, const Ownership& directory, Vnode& victim);

@@ -84,6 +84,9 @@ struct Ownership {
   uint32_t uid = 0, gid = 0;
 };
 // fcntl(F_ADD_SEALS), <linux/fcntl.h>.
+struct InodeFlag {  // FS_*_FL of <linux/fs.h>: what chattr(1) sets
+  enum : uint32_t { kImmutable = 0x10, kAppendOnly = 0x20, kNoDump = 0x40, kNoAtime = 0x80 };
+};
 struct FileSeal {
   enum : uint32_t { kSeal = 1, kShrink = 2, kGrow = 4, kWrite = 8, kFutureWrite = 16, kExec = 32 };
 };
@@ -112,6 +115,7 @@ enum class Capability : uint8_t {
   kSetGid = 6,
   kSetUid = 7,
   kSetPcap = 8,
+  kLinuxImmutable = 9,
   kNetBindService = 10,
   kNetAdmin = 12,
   kIpcLock = 14,

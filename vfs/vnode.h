@@ -102,6 +102,10 @@ class Vnode : public RefCounted<Vnode> {
   virtual Result<uint32_t> GetSeals() { return Errno::kEINVAL; }
   virtual Result<void> AddSeals(uint32_t) { return Errno::kEINVAL; }
 
+  // chattr(1), InodeFlag bits: ENOTTY where files have none.
+  virtual Result<uint32_t> GetFlags() { return Errno::kENOTTY; }
+  virtual Result<void> SetFlags(uint32_t) { return Errno::kENOTTY; }
+
   // ---- Extended attributes; names with their prefix ("user.x"). kERANGE if |buffer| is too small;
   // a zero-size buffer asks for the size. |flags|: XATTR_CREATE 1, XATTR_REPLACE 2.
   virtual Result<size_t> GetXattr(std::string_view, std::span<std::byte>) {
@@ -130,11 +134,20 @@ class Vnode : public RefCounted<Vnode> {
   // An unnamed file that Link() may name (O_TMPFILE without O_EXCL).
   bool is_linkable() const { return linkable_.load(std::memory_order_relaxed); }
   void set_linkable() { linkable_.store(true, std::memory_order_relaxed); }
+  // What those flags forbid: any change; any but to append, or to add a name.
+  bool is_immutable() const { return inode_flags() & InodeFlag::kImmutable; }
+  bool is_append_only() const { return inode_flags() & InodeFlag::kAppendOnly; }
+  // How long what is written is expected to live (F_SET_RW_HINT, RWH_WRITE_LIFE_*): kept, nothing
+  // more.
+  uint64_t write_hint() const { return write_hint_.load(std::memory_order_relaxed); }
+  void set_write_hint(uint64_t hint) { write_hint_.store(hint, std::memory_order_relaxed); }
   // The locks if there are any.
   FileLocks* existing_locks() const { return locks_.load(std::memory_order_acquire); }
 
  protected:
   Vnode();
+  uint32_t inode_flags() const { return inode_flags_.load(std::memory_order_relaxed); }
+  void set_inode_flags(uint32_t flags) { inode_flags_.store(flags, std::memory_order_relaxed); }
 
  private:
   mutable Mutex attach_lock_{LockRank::kLeaf};
@@ -142,6 +155,8 @@ class Vnode : public RefCounted<Vnode> {
   std::atomic<FileLocks*> locks_{nullptr};
   std::atomic<int32_t> writers_{0};  // negative: executors
   std::atomic<bool> linkable_{false};
+  std::atomic<uint32_t> inode_flags_{0};
+  std::atomic<uint64_t> write_hint_{0};
 };
 
 // At most |size| bytes of an object, as many as the other side takes or has; not beyond its end.

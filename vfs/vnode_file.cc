@@ -183,6 +183,7 @@ Result<void> VnodeFile::Sync(bool data_only) { return vnode().Sync(data_only); }
 Result<void> VnodeFile::Truncate(uint64_t size) {
   if (is_directory() || !writable()) return Errno::kEINVAL;
   if (size > kMaxFileSize) return Errno::kEINVAL;
+  if (vnode().is_append_only()) return Errno::kEPERM;
   TRY(vnode().Truncate(size));
   return AfterWrite();
 }
@@ -192,6 +193,9 @@ Result<void> VnodeFile::Allocate(uint32_t mode, uint64_t offset, uint64_t size) 
   if (!writable()) return Errno::kEBADF;
   if (size == 0 || offset > kMaxFileSize || size > kMaxFileSize) return Errno::kEINVAL;
   if (offset + size > kMaxFileSize) return Errno::kEFBIG;
+  constexpr uint32_t kKeepSize = 1;
+  if (vnode().is_immutable() || (vnode().is_append_only() && (mode & ~kKeepSize)))
+    return Errno::kEPERM;
   TRY(vnode().Allocate(mode, offset, size));
   return AfterWrite();
 }

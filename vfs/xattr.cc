@@ -27,6 +27,7 @@ Result<void> CheckXattr(const Credentials& credentials, const Path& path, std::s
   const Namespace space = TRY(NamespaceOf(name));
   Vnode& vnode = *path.dentry->vnode();
   if (write) TRY(CheckWritableMount(path));
+  if (write) TRY(CheckChangeable(vnode));
   switch (space) {
     case Namespace::kSystem:  // access control lists
       return Errno::kEOPNOTSUPP;

@@ -3,6 +3,7 @@
 #include "compat/path_argument.h"
 #include "compat/record_locks.h"
 #include "compat/syscall_table.h"
+#include "vfs/permissions.h"
 #include "vfs/pipe.h"
 
 namespace zrun::compat {
@@ -53,6 +54,9 @@ SyscallResult SetStatusFlags(Task& task, Fd fd, const RefPtr<vfs::FileDescriptio
         !credentials->Has(vfs::Capability::kFowner))
       return Errno::kEPERM;
   }
+  const auto vnode = file.path().vnode();
+  if (vnode && vnode->is_append_only() && file.writable() && !HasAny(flags, OpenFlags::kAppend))
+    return Errno::kEPERM;
   const bool async = HasAny(flags, OpenFlags::kAsync);
   if (async != HasAny(file.flags(), OpenFlags::kAsync)) TRY(SetAsync(description, fd, async));
   file.SetStatusFlags(flags);
@@ -102,6 +106,16 @@ SyscallResult DescriptorCommand(Task& task, Fd fd, FcntlCommand command, uint64_
   }
 }
 
+SyscallResult SetWriteHint(Task& task, vfs::FileDescription& file, UserPtr<const uint64_t> from) {
+  constexpr uint64_t kExtreme = 5;
+  const uint64_t hint = TRY(task.memory().Read(from));
+  const auto vnode = file.path().vnode();
+  if (!vfs::IsOwnerOrCapable(*task.credentials(), TRY(vnode->GetOwnership()))) return Errno::kEPERM;
+  if (hint > kExtreme) return Errno::kEINVAL;
+  vnode->set_write_hint(hint);
+  return 0;
+}
+
 SyscallResult FileCommand(Task& task, Fd fd, const RefPtr<vfs::FileDescription>& file,
                           FcntlCommand command, uint64_t argument) {
   using enum FcntlCommand;
@@ -136,6 +150,11 @@ SyscallResult FileCommand(Task& task, Fd fd, const RefPtr<vfs::FileDescription>&
       return vfs::SetPipeSize(*file, uint32_t(argument), task.Has(vfs::Capability::kSysResource));
     case kGetPipeSize:
       return vfs::GetPipeSize(*file);
+    case kGetRwHint:
+      TRY(task.memory().Write(UserPtr<uint64_t>(argument), file->path().vnode()->write_hint()));
+      return 0;
+    case kSetRwHint:
+      return SetWriteHint(task, *file, UserPtr<const uint64_t>(argument));
     case kAddSeals:
       if (!file->writable()) return Errno::kEPERM;
       TRY(file->path().vnode()->AddSeals(uint32_t(argument)));

@@ -129,9 +129,12 @@ SyscallResult sys_kcmp(Task& task, int32_t pid1, int32_t pid2, int32_t type, uin
       return compare(first->ShareFs().get(), second->ShareFs().get());
     case kHandlers:
       return compare(first->group().actions.get(), second->group().actions.get());
-    case kIo:
-    case kSemaphores:
-      return compare(&first->group(), &second->group());
+    case kIo:  // there once it has been given a priority of its own
+      return compare(first->io_priority ? first.get() : nullptr,
+                     second->io_priority ? second.get() : nullptr);
+    case kSemaphores:  // there once something is to be undone
+      return compare(first->group().undoes_semaphores ? &first->group() : nullptr,
+                     second->group().undoes_semaphores ? &second->group() : nullptr);
     case kEpollTarget:
       return Errno::kEOPNOTSUPP;
     default:

@@ -2,6 +2,7 @@
 #include "compat/async_io.h"
 #include "compat/blocking.h"
 #include "compat/file_params.h"
+#include "compat/inode_flags.h"
 #include "compat/syscall_table.h"
 #include "vfs/tty/job_control.h"
 #include "vfs/tty/pty.h"
@@ -32,6 +33,11 @@ bool IsRegular(const FileDescription& file) {
   const auto vnode = file.path().vnode();
   return file.kind() == FileDescription::Kind::kVnode && vnode &&
          vnode->type() == vfs::VnodeType::kRegular;
+}
+bool IsStored(const FileDescription& file) {
+  const auto vnode = file.path().vnode();
+  return IsRegular(file) || (file.kind() == FileDescription::Kind::kVnode && vnode &&
+                             vnode->type() == vfs::VnodeType::kDirectory);
 }
 
 Result<uint64_t> RegularFileRequest(Task& task, FileDescription& file, IoctlRequest request,
@@ -111,6 +117,10 @@ SyscallResult sys_ioctl(Task& task, Fd fd, IoctlRequest request, uint64_t argume
   }
   if (file->kind() == FileDescription::Kind::kSocket)
     return SocketRequest(task, *file, request, argument);
+  if (IsStored(*file)) {
+    if (auto answer = InodeFlagsRequest(task, *file, uint32_t(request), argument))
+      return std::move(*answer);
+  }
   if (IsRegular(*file)) return RegularFileRequest(task, *file, request, argument);
   UserMemory memory = task.memory();
   return RetryUntilReady(task, *file, file->write_signals(), file->is_nonblocking(),

@@ -171,6 +171,14 @@ SyscallResult sys_mprotect(Task& task, UserAddr address, size_t length, uint32_t
   return 0;
 }
 
+SyscallResult sys_mseal(Task& task, UserAddr address, size_t length, uint64_t flags) {
+  if (flags != 0) return Errno::kEINVAL;
+  const auto range = PageRange(address.address, length);
+  if (!range.ok()) return Errno::kEINVAL;
+  TRY(task.region().Seal(range.value()));
+  return 0;
+}
+
 SyscallResult sys_pkey_mprotect(Task& task, UserAddr address, size_t length, uint32_t protection,
                                 int32_t key) {
   if (key != -1) return Errno::kEINVAL;
@@ -224,6 +232,33 @@ SyscallResult sys_mremap(Task& task, UserAddr old_address, size_t old_size, size
   TRY(CheckLockedGrowth(task, old_address.address, old_rounded, new_rounded));
   return TRY(task.region().Remap({old_address.address, old_rounded}, new_rounded, flags,
                                  new_address.address));
+}
+
+// Another part of the object behind shared pages that are there: by mapping them anew, as Linux has
+// done it since 4.0.
+SyscallResult sys_remap_file_pages(Task& task, UserAddr address, size_t length, uint64_t protection,
+                                   uint64_t page, uint64_t flags) {
+  const hal::VirtRange range{hal::RoundDown(address.address), hal::RoundDown(length)};
+  if (protection != 0 || range.end() <= range.base) return Errno::kEINVAL;
+  constexpr uint64_t kMostPages = UINT64_MAX / hal::kPageSize;
+  if (page > kMostPages - range.size / hal::kPageSize) return Errno::kEINVAL;
+  const auto mapping = task.region().Find(range.base);
+  if (!mapping || HasAny(mapping->flags, MapFlags::kPrivate | MapFlags::kVdso))
+    return Errno::kEINVAL;
+  // All of it must be the same file's; parts may have been remapped before.
+  for (hal::vaddr_t at = mapping->range.end(); at < range.end();) {
+    const auto next = task.region().Find(at);
+    if (!next || next->object != mapping->object || next->flags != mapping->flags)
+      return Errno::kEINVAL;
+    at = next->range.end();
+  }
+  Mapping wanted = *mapping;
+  wanted.range = range;
+  wanted.object_offset = page * hal::kPageSize;
+  wanted.flags |= MapFlags::kFixed | MapFlags::kReplace;
+  TRY(task.region().Map(std::move(wanted)));
+  if (!(flags & kMapNonBlock)) static_cast<void>(task.region().MakeResident(range));
+  return 0;
 }
 
 SyscallResult sys_madvise(Task& task, UserAddr address, size_t length, int32_t advice) {

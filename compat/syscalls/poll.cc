@@ -70,7 +70,7 @@ SyscallResult sys_ppoll(Task& task, UserPtr<abi::Pollfd> fds, uint32_t count,
   TRY(task.SetTemporaryMask(mask, mask_size));
   const auto ready = PollGuest(task, fds, count, deadline);
   // What is left of the timeout is told; if that is impossible nothing must restart with all of it.
-  const bool told = !timeout || task.memory().Write(timeout, ToTimespec(TimeLeft(deadline))).ok();
+  const bool told = TellTimeLeft(task, timeout, ToTimespec(TimeLeft(deadline)));
   if (ready.ok()) return ready.value();
   if (ready.error() != Errno::kEINTR || !told) return ready.error();
   return Errno::kRestartNoHand;

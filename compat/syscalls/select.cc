@@ -92,11 +92,9 @@ SyscallResult sys_select(Task& task, int32_t count, UserPtr<uint64_t> readable,
     deadline = DeadlineAfter(TRY(DurationOf({seconds, given.microseconds % 1'000'000 * 1000})));
   }
   const auto ready = SelectFiles(task, count, {readable, writable, exceptional}, deadline);
-  bool told = true;
-  if (timeout) {
-    const auto left = ToTimespec(TimeLeft(deadline));
-    told = task.memory().Write(timeout, abi::Timeval{left.seconds, left.nanoseconds / 1000}).ok();
-  }
+  const auto left = ToTimespec(TimeLeft(deadline));
+  const bool told =
+      TellTimeLeft(task, timeout, abi::Timeval{left.seconds, left.nanoseconds / 1000});
   if (ready.ok()) return ready.value();
   if (ready.error() != Errno::kEINTR || !told) return ready.error();
   return Errno::kRestartNoHand;
@@ -112,7 +110,7 @@ SyscallResult sys_pselect6(Task& task, int32_t count, UserPtr<uint64_t> readable
     TRY(task.SetTemporaryMask(UserPtr<const uint64_t>(argument.mask), argument.size));
   }
   const auto ready = SelectFiles(task, count, {readable, writable, exceptional}, deadline);
-  const bool told = !timeout || task.memory().Write(timeout, ToTimespec(TimeLeft(deadline))).ok();
+  const bool told = TellTimeLeft(task, timeout, ToTimespec(TimeLeft(deadline)));
   if (ready.ok()) return ready.value();
   if (ready.error() != Errno::kEINTR || !told) return ready.error();
   return Errno::kRestartNoHand;

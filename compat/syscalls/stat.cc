@@ -124,8 +124,9 @@ SyscallResult sys_statx(Task& task, Fd directory, UserCString path, AtFlags flag
   to.device_minor = vfs::DeviceMinor(from.device);
   to.attributes_mask = kStatxAttrMountRoot;
   if (place.mount) {
-    to.mask |= uint32_t(StatxMask::kMountId);
-    to.mount_id = uint64_t(place.mount->id());
+    const bool unique = HasAny(mask, StatxMask::kUniqueMountId);
+    to.mask |= uint32_t(unique ? StatxMask::kUniqueMountId : StatxMask::kMountId);
+    to.mount_id = unique ? place.mount->unique_id() : uint64_t(place.mount->id());
     if (place.mount->root() == place.dentry) to.attributes |= kStatxAttrMountRoot;
   }
   TRY(task.memory().Write(buffer, to));

@@ -24,6 +24,7 @@ enum class MapFlags : uint32_t {
   kLocked = 1 << 8,      // mlock: counted, all memory is resident as far as the kernel can tell
   kVdso = 1 << 9,        // the machine's: shown as [vdso], can only be unmapped
   kNoReserve = 1 << 10,  // MAP_NORESERVE
+  kSealed = 1 << 11,     // mseal: stays as it is as long as the address space
 };
 
 }  // namespace zrun
@@ -80,6 +81,8 @@ class VmAddressRegion final : public KernelObject {
   // mincore: a byte per page, bit 0 = resident. ENOMEM if there is a hole.
   Result<void> Residency(hal::VirtRange range, std::span<uint8_t> out) EXCLUDES(lock_);
   Result<void> SetLocked(hal::VirtRange range, bool locked) EXCLUDES(lock_);
+  // mseal(2): ENOMEM if there is a hole; then nothing is sealed.
+  Result<void> Seal(hal::VirtRange range) EXCLUDES(lock_);
   // mlock, MAP_POPULATE: touches what is mapped. ENOMEM if something cannot be.
   Result<void> MakeResident(hal::VirtRange range) EXCLUDES(lock_);
   // execve in place.
@@ -146,6 +149,7 @@ class VmAddressRegion final : public KernelObject {
   VmMapping* Containing(hal::vaddr_t address) const REQUIRES(lock_);
   // The first that ends after |address|.
   VmMapping* FirstAfter(hal::vaddr_t address) const REQUIRES(lock_);
+  bool IsSealed(hal::VirtRange range) REQUIRES(lock_);  // some of it
   Result<void> SplitAt(hal::vaddr_t address) REQUIRES(lock_);
   // Makes |range| begin and end between mappings.
   Result<void> SplitAround(hal::VirtRange range) REQUIRES(lock_);
@@ -174,6 +178,7 @@ class VmAddressRegion final : public KernelObject {
   Result<void> GrowLocked(VmMapping& mapping, uint64_t size) REQUIRES(lock_);
   Result<hal::vaddr_t> PlaceMoved(const VmMapping& mapping, uint64_t size, uint32_t flags,
                                   hal::vaddr_t new_address, Dead& dead) REQUIRES(lock_);
+  Result<void> CheckDiscard(hal::VirtRange range) REQUIRES(lock_);
   Result<void> AdviseOne(VmMapping& mapping, hal::VirtRange part, int advice) REQUIRES(lock_);
   Result<void> ChangeFlags(hal::VirtRange range, MapFlags clear, MapFlags set, bool private_only,
                            Dead& dead) REQUIRES(lock_);

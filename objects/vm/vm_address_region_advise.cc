@@ -52,6 +52,12 @@ AdviceKind KindOf(int advice) {
   }
 }
 
+// Advice after which the memory's contents, or a child's, are others.
+bool Discards(int advice) {
+  return advice == kAdviseDontNeed || advice == kAdviseDontNeedLocked || advice == kAdviseFree ||
+         advice == kAdviseRemove || advice == kAdviseDontFork || advice == kAdviseWipeOnFork;
+}
+
 }  // namespace
 
 Result<void> VmAddressRegion::Advise(VirtRange range, int advice) {
@@ -67,6 +73,7 @@ Result<void> VmAddressRegion::Advise(VirtRange range, int advice) {
 
   Dead dead;
   MutexLock lock(lock_);
+  if (Discards(advice)) TRY(CheckDiscard(range));
   switch (advice) {
     case kAdviseDontFork:
       return ChangeFlags(range, MapFlags::kNone, MapFlags::kDontFork, false, dead);
@@ -91,6 +98,17 @@ Result<void> VmAddressRegion::Advise(VirtRange range, int advice) {
   if (advice == kAdviseKeepOnFork)
     TRY(ChangeFlags(range, MapFlags::kWipeOnFork, MapFlags::kNone, true, dead));
   return result;
+}
+
+// Who may write sealed memory may as well lose it; from others it is kept.
+Result<void> VmAddressRegion::CheckDiscard(VirtRange range) {
+  for (VmMapping* mapping = FirstAfter(range.base); mapping && mapping->base() < range.end();
+       mapping = mappings_.Next(*mapping)) {
+    if (HasAny(mapping->info.flags, MapFlags::kSealed) && mapping->is_anonymous() &&
+        !HasAny(mapping->info.access, Access::kWrite))
+      return Errno::kEPERM;
+  }
+  return {};
 }
 
 Result<void> VmAddressRegion::AdviseOne(VmMapping& mapping, VirtRange part, int advice) {

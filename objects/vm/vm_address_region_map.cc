@@ -125,6 +125,7 @@ Result<vaddr_t> VmAddressRegion::MapLocked(Mapping& mapping, Dead& dead) {
        old = mappings_.Next(*old)) {
     replaced += PartOf(*old, range).size;
   }
+  if (replaced > 0 && IsSealed(range)) return Errno::kEPERM;
   TRY(CheckLimits(mapping, range.size, replaced));
 
   OwnPtr<VmMapping> owned = TRY(MakeOwned<VmMapping>(*this));
@@ -166,6 +167,7 @@ Result<void> VmAddressRegion::Unmap(VirtRange range) {
 }
 
 Result<void> VmAddressRegion::UnmapLocked(VirtRange range, Dead& dead) {
+  if (IsSealed(range)) return Errno::kEPERM;
   TRY(SplitAround(range));
   VmMapping* first = FirstAfter(range.base);
   while (first && first->base() < range.end()) {
@@ -202,6 +204,7 @@ Result<void> VmAddressRegion::Protect(VirtRange range, Access access) {
     VmMapping* mapping = Containing(at);
     result = !mapping || mapping->hidden                 ? Errno::kENOMEM
              : mapping->is_fixture()                     ? Errno::kEACCES
+             : IsSealed(mapping->info.range)             ? Errno::kEPERM
              : !HasAll(mapping->info.max_access, access) ? Errno::kEACCES
                                                          : Result<void>();
     if (!result.ok()) break;
@@ -263,6 +266,25 @@ Result<void> VmAddressRegion::SetLocked(VirtRange range, bool locked) {
   const MapFlags none = MapFlags::kNone;
   return locked ? ChangeFlags(range, none, MapFlags::kLocked, false, dead)
                 : ChangeFlags(range, MapFlags::kLocked, none, false, dead);
+}
+
+bool VmAddressRegion::IsSealed(VirtRange range) {
+  for (VmMapping* mapping = FirstAfter(range.base); mapping && mapping->base() < range.end();
+       mapping = mappings_.Next(*mapping))
+    if (HasAny(mapping->info.flags, MapFlags::kSealed)) return true;
+  return false;
+}
+
+Result<void> VmAddressRegion::Seal(VirtRange range) {
+  if ((range.base & hal::kPageMask) || !RoundSize(range)) return Errno::kEINVAL;
+  Dead dead;
+  MutexLock lock(lock_);
+  for (vaddr_t at = range.base; at < range.end();) {
+    VmMapping* mapping = Containing(at);
+    if (!mapping || mapping->hidden) return Errno::kENOMEM;
+    at = mapping->end();
+  }
+  return ChangeFlags(range, MapFlags::kNone, MapFlags::kSealed, false, dead);
 }
 
 Result<void> VmAddressRegion::Clear() {

@@ -34,6 +34,7 @@ Result<vaddr_t> VmAddressRegion::Remap(VirtRange old_range, uint64_t new_size, u
   VmMapping* mapping = Containing(old_range.base);
   if (!mapping || mapping->hidden) return Errno::kEFAULT;
   if (mapping->is_fixture()) return Errno::kEINVAL;
+  if (HasAny(mapping->info.flags, MapFlags::kSealed)) return Errno::kEPERM;
   if (old_range.size == 0) {  // a second mapping of shared memory
     if (mapping->is_private()) return Errno::kEINVAL;
     if (!may_move) return Errno::kENOMEM;

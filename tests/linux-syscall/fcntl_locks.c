@@ -45,6 +45,15 @@ int main(void) {
   CHECK_OK(fcntl(fd, F_GETLK, &own));
   CHECK_EQ(own.l_type, F_UNLCK);
 
+  // Of several in the way the first in the file is told, whichever was there first.
+  CHECK_OK(Lock(fd, F_SETLK, F_RDLCK, 2, 3));
+  CHECK_OK(Lock(fd, F_SETLK, F_WRLCK, 50, 5));
+  CHECK_EQ(Meet(fd, 0, 0).l_start, 2);
+  CHECK_EQ(Meet(fd, 5, 0).l_start, 10);
+  CHECK_EQ(Meet(fd, 31, 0).l_start, 50);
+  CHECK_OK(Lock(fd, F_SETLK, F_UNLCK, 0, 5));
+  CHECK_OK(Lock(fd, F_SETLK, F_UNLCK, 50, 0));
+
   // Unlocking the middle leaves two; locking it otherwise makes three.
   CHECK_OK(Lock(fd, F_SETLK, F_UNLCK, 15, 5));
   CHECK_EQ(Meet(fd, 0, 0).l_len, 5);

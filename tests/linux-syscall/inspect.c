@@ -78,6 +78,20 @@ int main(void) {
     CHECK(Kcmp(getpid(), asleep, KCMP_FILES, 0, 0) > 0);
     CHECK_ERR(Kcmp(getpid(), asleep, KCMP_FILE, 1, 9999), EBADF);
     CHECK_ERR(Kcmp(getpid(), asleep, 99, 0, 0), EINVAL);
+    // What neither has is the same.
+    CHECK_EQ(Kcmp(getpid(), asleep, KCMP_SYSVSEM, 0, 0), 0);
+    CHECK_EQ(Kcmp(getpid(), getpid(), KCMP_IO, 0, 0), 0);
+    IN_CHILD({
+      const int best_effort = 2 << 13 | 3;
+      CHECK_OK(syscall(SYS_ioprio_set, 1, 0, best_effort));
+      const pid_t inner = Fork();
+      if (inner == 0)
+        for (;;) pause();
+      CHECK_EQ(syscall(SYS_ioprio_get, 1, inner), best_effort);
+      CHECK(Kcmp(getpid(), inner, KCMP_IO, 0, 0) > 0);
+      CHECK_OK(kill(inner, SIGKILL));
+      WAIT_SIGNAL(inner, SIGKILL);
+    });
     CHECK_ERR(Kcmp(getpid(), 0x3fffffff, KCMP_VM, 0, 0), ESRCH);
   }
   CHECK_OK(kill(running, SIGKILL));

@@ -54,5 +54,23 @@ int main(void) {
   int null = (int)CHECK_OK(open("/dev/null", O_RDWR));
   CHECK_ERR(fcntl(null, F_GET_SEALS), EINVAL);
   CHECK_ERR(fcntl(null, F_ADD_SEALS, F_SEAL_GROW), EINVAL);
+
+  // A write that would pass the end of a file that must not grow leaves out the last page.
+  const size_t page = PageSize();
+  char* text = CHECK_MAP(mmap(NULL, 4 * page, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+  fd = (int)CHECK_OK(memfd_create("s", MFD_ALLOW_SEALING));
+  CHECK_OK(ftruncate(fd, 3 * (off_t)page + 100));
+  CHECK_OK(fcntl(fd, F_ADD_SEALS, F_SEAL_GROW));
+  CHECK_EQ(pwrite(fd, text, 4 * page, 0), 3 * page);
+  CHECK_ERR(pwrite(fd, text, page, 3 * (off_t)page), EPERM);
+  CHECK_EQ(pwrite(fd, text, 100, 3 * (off_t)page), 100);
+
+  // A file of tmpfs with a name cannot be sealed.
+  fd = open("/dev/shm/zrun-test-seals", O_RDWR | O_CREAT, 0600);
+  if (fd >= 0) {
+    unlink("/dev/shm/zrun-test-seals");
+    CHECK_EQ(fcntl(fd, F_GET_SEALS), F_SEAL_SEAL);
+    CHECK_ERR(fcntl(fd, F_ADD_SEALS, F_SEAL_GROW), EPERM);
+  }
   return 0;
 }

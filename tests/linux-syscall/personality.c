@@ -20,6 +20,27 @@ static void* RunForStack(char** argv) {
   return address;
 }
 
+// What is left of a timeout is told, or is not.
+static void CheckTimeouts(void) {
+  struct timespec time = {0, 2000000};
+  struct timeval value = {0, 2000};
+  CHECK_OK(syscall(SYS_ppoll, NULL, 0, &time, NULL, 8));
+  CHECK_EQ(time.tv_nsec, 0);
+  IN_CHILD({
+    CHECK_OK(personality(PER_LINUX | STICKY_TIMEOUTS));
+    time.tv_nsec = 2000000;
+    CHECK_OK(syscall(SYS_ppoll, NULL, 0, &time, NULL, 8));
+    CHECK_EQ(time.tv_nsec, 2000000);
+    CHECK_OK(syscall(SYS_pselect6, 0, NULL, NULL, NULL, &time, NULL));
+    CHECK_EQ(time.tv_nsec, 2000000);
+#ifdef SYS_select
+    CHECK_OK(syscall(SYS_select, 0, NULL, NULL, NULL, &value));
+    CHECK_EQ(value.tv_usec, 2000);
+#endif
+  });
+  (void)value;
+}
+
 int main(int argc, char** argv) {
   if (argc == 2) return write(STDOUT_FILENO, &argv, sizeof argv) != sizeof argv;
   int before = (int)CHECK_OK(personality(0xffffffff));
@@ -27,6 +48,7 @@ int main(int argc, char** argv) {
   CHECK_EQ(personality(PER_LINUX | ADDR_NO_RANDOMIZE), before);
   CHECK_EQ(personality(0xffffffff), PER_LINUX | ADDR_NO_RANDOMIZE);
   IN_CHILD(CHECK_EQ(personality(0xffffffff), PER_LINUX | ADDR_NO_RANDOMIZE));
+  CheckTimeouts();
   CHECK(RunForStack(argv) == RunForStack(argv));
   CHECK_OK(personality((unsigned long)before & ~(unsigned long)ADDR_NO_RANDOMIZE));
   char text[16];

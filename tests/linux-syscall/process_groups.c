@@ -76,5 +76,10 @@ int main(void) {
   IN_CHILD(InFreshSession());
   CHECK_EQ(getpgid(0), getpgrp());
   CHECK_EQ(getpgid(getpid()), getpgrp());
+  CHECK_ERR(setpgid(-1, 0), EINVAL);
+  CHECK_ERR(setpgid(-1, getpid()), ESRCH);
+  CHECK_ERR(setpgid(0, -1), EINVAL);
+  CHECK_ERR(getpgid(-1), ESRCH);
+  CHECK_ERR(getsid(-1), ESRCH);
   return 0;
 }

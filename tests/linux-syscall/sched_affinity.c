@@ -43,6 +43,8 @@ int main(void) {
     });
   }
   CHECK_OK(sched_setaffinity(0, sizeof all, &all));
+  CHECK_ERR(sched_getaffinity(-1, sizeof all, &all), ESRCH);
+  CHECK_ERR(sched_setaffinity(-1, sizeof all, &all), ESRCH);
   CHECK_OK(syscall(SYS_getcpu, NULL, NULL, NULL));
   CHECK_ERR(syscall(SYS_getcpu, BAD_POINTER, NULL, NULL), EFAULT);
   return 0;

@@ -104,5 +104,33 @@ int main(void) {
   CHECK_ERR(syscall(SYS_sched_setattr, 0, &attr, 0), EINVAL);
   attr.size = 3;
   CHECK_ERR(syscall(SYS_sched_setattr, 0, &attr, 0), E2BIG);
+
+  // What a newer program knows must be zero; the size there is is told.
+  struct {
+    struct Attr known;
+    uint64_t more[2];
+  } larger = {.known = {.size = sizeof larger}};
+  CHECK_OK(syscall(SYS_sched_setattr, 0, &larger, 0));
+  larger.more[1] = 1;
+  CHECK_ERR(syscall(SYS_sched_setattr, 0, &larger, 0), E2BIG);
+  CHECK(larger.known.size >= sizeof(struct Attr) && larger.known.size < sizeof larger);
+
+  // SCHED_DEADLINE's parameters are looked at before the right to it.
+  IN_CHILD({
+    BecomeNobody();
+    const uint64_t ms = 1000000;
+    struct Attr deadline = {.size = sizeof deadline, .policy = 6};
+    CHECK_ERR(syscall(SYS_sched_setattr, 0, &deadline, 0), EINVAL);
+    deadline.runtime = 10 * ms, deadline.deadline = 5 * ms, deadline.period = 20 * ms;
+    CHECK_ERR(syscall(SYS_sched_setattr, 0, &deadline, 0), EINVAL);
+    deadline.deadline = 30 * ms;
+    CHECK_ERR(syscall(SYS_sched_setattr, 0, &deadline, 0), EINVAL);
+    deadline.deadline = 1ull << 63;
+    CHECK_ERR(syscall(SYS_sched_setattr, 0, &deadline, 0), EINVAL);
+    deadline.deadline = 20 * ms, deadline.priority = 1;
+    CHECK_ERR(syscall(SYS_sched_setattr, 0, &deadline, 0), EINVAL);
+    deadline.priority = 0;
+    CHECK_ERR(syscall(SYS_sched_setattr, 0, &deadline, 0), EPERM);
+  });
   return 0;
 }

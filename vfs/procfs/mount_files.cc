@@ -44,19 +44,6 @@ Result<void> ForEachMount(const ProcRequest& request, Show show) {
   return {};
 }
 
-// The mounted directory's place within its file system: "/" unless it was bound.
-Result<String> RootWithin(const Mount& mount) {
-  String path;
-  for (RefPtr<Dentry> dentry = mount.root(); !dentry->is_root(); dentry = dentry->parent()) {
-    String longer = TRY(String::Create("/"));
-    TRY(longer.Append(TRY(dentry->name())));
-    TRY(longer.Append(path));
-    path = std::move(longer);
-  }
-  if (path.empty()) return String::Create("/");
-  return path;
-}
-
 }  // namespace
 
 Result<void> ShowMounts(const ProcRequest& request, TextSink& out) {

@@ -74,8 +74,10 @@ Result<size_t> RamRegular::WriteLocked(uint64_t offset, DataSource& source) {
   TRY(Materialize(size()));
   const uint64_t old_size = size();
   if (is_sealed(FileSeal::kGrow) && offset + count > old_size) {
-    if (offset >= old_size) return Errno::kEPERM;
-    count = old_size - offset;
+    // The page with the end is refused as a whole.
+    const uint64_t whole = hal::RoundDown(old_size);
+    if (offset >= whole) return Errno::kEPERM;
+    count = whole - offset;
   }
   VmObject* contents = TRY(EnsureContents());
   count = TRY(FitToSpace(*contents, offset, count));
@@ -192,7 +194,11 @@ Result<uint64_t> RamRegular::SeekData(uint64_t offset, bool data) {
 
 Result<uint32_t> RamRegular::GetSeals() {
   const uint32_t seals = seals_.load(std::memory_order_acquire);
-  if (!(seals & kHasSeals)) return Errno::kEINVAL;
+  // A tmpfs file with a name of its own cannot be sealed; elsewhere there is no such thing.
+  if (!(seals & kHasSeals)) {
+    if (fs_.type_name() != "tmpfs") return Errno::kEINVAL;
+    return FileSeal::kSeal;
+  }
   return seals & ~kHasSeals;
 }
 

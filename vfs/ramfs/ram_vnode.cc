@@ -57,6 +57,13 @@ Result<Attributes> RamVnode::GetAttributes() {
   return out;
 }
 
+Result<void> RamVnode::SetFlags(uint32_t flags) {
+  BeforeChange();
+  set_inode_flags(flags);
+  TouchChanged();
+  return {};
+}
+
 Result<void> RamVnode::SetAttributes(const AttributeChange& change) {
   BeforeChange();
   if (change.valid & AttributeChange::kMode)

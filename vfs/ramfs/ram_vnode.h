@@ -17,6 +17,8 @@ class RamVnode : public Vnode, public ListNode<RamVnode> {
                      gid_.load(std::memory_order_relaxed)};
   }
   void NoteAccess() final;
+  Result<uint32_t> GetFlags() final { return inode_flags(); }
+  Result<void> SetFlags(uint32_t flags) final;
   Result<size_t> GetXattr(std::string_view name, std::span<std::byte> value) final;
   Result<void> SetXattr(std::string_view name, std::span<const std::byte> value,
                         uint32_t flags) final;
