@@ -34,15 +34,6 @@ SyscallResult ResumeWait(Task& task, const RestartState& state) {
   return WaitOnFutex(task, wait);
 }
 
-// Both buckets' locks, in the order of their addresses.
-class TwoBuckets {
- public:
-  TwoBuckets(FutexBucket& a, FutexBucket& b) : both_(a.lock, b.lock) {}
-
- private:
-  LockBoth both_;
-};
-
 }  // namespace
 
 SyscallResult WaitOnFutex(Task& task, const FutexWait& wait) {
@@ -52,6 +43,7 @@ SyscallResult WaitOnFutex(Task& task, const FutexWait& wait) {
   FutexWaiter waiter;
   waiter.key = key;
   waiter.bitset = wait.bitset;
+  waiter.priority = task.rt_priority.load();
   {
     FutexBucket& bucket = table.BucketOf(key);
     MutexLock lock(bucket.lock);
@@ -81,7 +73,7 @@ SyscallResult WakeFutex(Task& task, uint64_t address, bool shared, uint32_t coun
                         uint32_t bitset) {
   if (bitset == 0) return Errno::kEINVAL;
   const FutexKey key = TRY(MakeFutexKey(task, address, shared));
-  return uint64_t{task.kernel().futexes().Wake(key, count, bitset)};
+  return uint64_t{TRY(task.kernel().futexes().Wake(key, count, bitset))};
 }
 
 // The two buckets may be one, which the analysis cannot follow.
@@ -102,15 +94,13 @@ SyscallResult RequeueFutex(Task& task, const FutexRequeue& requeue) NO_THREAD_SA
   const FutexWaiter* last = source.waiters.back();
   for (FutexWaiter* waiter = source.waiters.front(); waiter;) {
     FutexWaiter* next = waiter == last ? nullptr : source.waiters.NextOf(*waiter);
-    if (waiter->key == from && !waiter->task) {
+    if (waiter->key == from) {
+      if (waiter->task || waiter->moving_task) return Errno::kEINVAL;
       if (woken < requeue.wake) {
         FutexTable::WakeWaiter(source, *waiter);
         woken++;
       } else if (moved < requeue.move) {
-        source.waiters.Remove(*waiter);
-        waiter->key = to;
-        waiter->bucket.store(&target, std::memory_order_release);
-        target.waiters.PushBack(*waiter);
+        FutexTable::Move(source, target, to, *waiter);
         moved++;
       } else {
         break;
@@ -171,8 +161,8 @@ SyscallResult WakeOpFutex(Task& task, uint64_t address, uint64_t second, bool sh
       meets = before >= against;
       break;
   }
-  uint32_t woken = table.Wake(one, uint32_t(std::max(count, 1)), ~0u);
-  if (meets) woken += table.Wake(two, uint32_t(std::max(second_count, 1)), ~0u);
+  uint32_t woken = TRY(table.Wake(one, uint32_t(std::max(count, 1)), ~0u));
+  if (meets) woken += TRY(table.Wake(two, uint32_t(std::max(second_count, 1)), ~0u));
   return uint64_t{woken};
 }
 

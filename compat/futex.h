@@ -28,8 +28,22 @@ struct FutexRequeue {
   std::optional<uint32_t> expected;
 };
 SyscallResult RequeueFutex(Task& task, const FutexRequeue& requeue);
+// FUTEX_WAIT_REQUEUE_PI: |second| is the lock it is moved to, and holds when it returns 0.
+SyscallResult WaitToLockFutex(Task& task, const FutexWait& wait, uint64_t second);
+// FUTEX_CMP_REQUEUE_PI: the first of those gets the lock at |to| if it is free, the others wait for
+// it. EINVAL if one of them waits otherwise, or for another lock.
+SyscallResult RequeueToLock(Task& task, const FutexRequeue& requeue);
 SyscallResult WakeOpFutex(Task& task, uint64_t address, uint64_t second, bool shared, int32_t count,
                           int32_t second_count, uint32_t operation);
+
+// Both buckets' locks, in the order of their addresses.
+class TwoBuckets {
+ public:
+  TwoBuckets(FutexBucket& a, FutexBucket& b) : both_(a.lock, b.lock) {}
+
+ private:
+  LockBoth both_;
+};
 
 // Locks with an owner, whose number the word holds (PI).
 SyscallResult LockPiFutex(Task& task, uint64_t address, bool shared, hal::Deadline deadline,

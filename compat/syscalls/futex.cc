@@ -22,6 +22,8 @@ enum : int {
   kTrylockPi = 8,
   kWaitBitset = 9,
   kWakeBitset = 10,
+  kWaitRequeuePi = 11,
+  kCmpRequeuePi = 12,
   kLockPi2 = 13,
   kPrivateFlag = 128,
   kClockRealtimeFlag = 256,
@@ -44,7 +46,8 @@ SyscallResult sys_futex(Task& task, UserAddr address, FutexOperation operation, 
   const bool shared = !(int(operation) & kPrivateFlag);
   const bool realtime = int(operation) & kClockRealtimeFlag;
   const uint64_t word = address.address;
-  if (realtime && op != kWait && op != kWaitBitset && op != kLockPi2) return Errno::kENOSYS;
+  const bool has_clock = op == kWait || op == kWaitBitset || op == kWaitRequeuePi || op == kLockPi2;
+  if (realtime && !has_clock) return Errno::kENOSYS;
   const UserPtr<const abi::Timespec> timeout(timeout_or_count.address);
   const int32_t count = int32_t(timeout_or_count.address);
   switch (op) {
@@ -63,6 +66,12 @@ SyscallResult sys_futex(Task& task, UserAddr address, FutexOperation operation, 
                           {word, second.address, shared, int32_t(value), count, std::nullopt});
     case kCmpRequeue:
       return RequeueFutex(task, {word, second.address, shared, int32_t(value), count, value3});
+    case kWaitRequeuePi: {
+      const FutexWait wait{word, value, ~0u, shared, TRY(DeadlineFor(task, op, realtime, timeout))};
+      return WaitToLockFutex(task, wait, second.address);
+    }
+    case kCmpRequeuePi:
+      return RequeueToLock(task, {word, second.address, shared, int32_t(value), count, value3});
     case kWakeOp:
       return WakeOpFutex(task, word, second.address, shared, int32_t(value), count, value3);
     case kLockPi:

@@ -60,6 +60,7 @@ class WaitVector {
     MutexLock lock(bucket.lock);
     const uint32_t value = TRY(task_.memory().LoadWord(UserPtr<const uint32_t>(word.address)));
     if (value != uint32_t(word.value)) return Errno::kEAGAIN;
+    waiter.priority = task_.rt_priority.load();
     FutexTable::Queue(bucket, waiter);
     queued_++;
     return {};
