@@ -57,7 +57,7 @@ TEST_F(FutexTableTest, WakesOnlyMatchingBits) {
 
 TEST_F(FutexTableTest, CancelTellsWhetherItWasWoken) {
   FutexWaiter &a = Queue(key_), &b = Queue(key_);
-  table_.Wake(key_, 1, ~0u);
+  EXPECT_EQ(table_.Wake(key_, 1, ~0u).value(), 1u);
   EXPECT_FALSE(table_.Cancel(a));
   EXPECT_TRUE(table_.Cancel(b));
   EXPECT_FALSE(table_.Cancel(b));
