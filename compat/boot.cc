@@ -199,10 +199,13 @@ void Boot::Run() {
   OrFail(StartTimerService(), "timers");
   StartMemoryKiller();
   InstallJobControl();
+  CallTime now;
+  CallTime::SetForService(&now);
   auto mounts = BuildMounts(options);
   if (!mounts.ok()) hal::Halt(kStatusZrun);  // it has said why
   kernel.mounts_ = std::move(mounts).value();
   StartProgram(options);
+  CallTime::SetForService(nullptr);
 }
 
 // ---- While it runs

@@ -54,6 +54,7 @@ void Task::Loop() {
       if (!Attend()) break;
     }
     const hal::Trap trap = hal::Run();
+    call_time.Forget();
     if (RamFrames().level() != PageAllocator::Level::kEnough) [[unlikely]]
       static_cast<void>(AwaitMemory());
     if (trap.kind == hal::TrapKind::kSyscall) [[likely]] {

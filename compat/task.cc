@@ -108,6 +108,7 @@ Result<Signals> Task::WaitFor(KernelObject& object, Signals wanted, hal::Deadlin
     state.store('S', std::memory_order_relaxed);
     voluntary_switches.fetch_add(1, std::memory_order_relaxed);
     auto waited = WaitOne(object, wanted, deadline);
+    call_time.Forget();
     state.store('R', std::memory_order_relaxed);
     if (waited.ok() || waited.error() != Errno::kEINTR) return waited;
     AnswerKick();

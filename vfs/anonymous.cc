@@ -1,6 +1,7 @@
 #include "vfs/anonymous.h"
 
 #include "base/text.h"
+#include "objects/task/call_time.h"
 #include "vfs/pipe.h"
 
 namespace zrun::vfs {
@@ -54,8 +55,7 @@ class AnonymousVnode final : public Vnode {
     attributes_.uid = owner.uid;
     attributes_.gid = owner.gid;
     attributes_.device = file_system.device();
-    attributes_.atime = attributes_.mtime = attributes_.ctime = attributes_.btime =
-        hal::RealtimeNow();
+    attributes_.atime = attributes_.mtime = attributes_.ctime = attributes_.btime = CallTime::Now();
   }
   VnodeType type() const override { return type_; }
   FileSystem& file_system() const override { return file_system_; }

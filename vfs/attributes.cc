@@ -1,3 +1,4 @@
+#include "objects/task/call_time.h"
 #include "vfs/namei_internal.h"
 #include "vfs/notify.h"
 
@@ -118,7 +119,7 @@ Result<void> ChangeTimes(const Credentials& credentials, const Path& path, TimeC
     if (!to_now) return Errno::kEPERM;
     TRY(CheckMode(credentials, ownership, kMayWrite));
   }
-  const hal::Nanoseconds now = hal::RealtimeNow();
+  const hal::Nanoseconds now = CallTime::Now();
   AttributeChange change;
   if (atime.kind != Kind::kOmit) {
     change.valid |= AttributeChange::kAtime;

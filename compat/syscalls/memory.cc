@@ -278,7 +278,7 @@ Result<void> NoteStores(const Mapping& mapping, vfs::Vnode& vnode) {
   if (mapping.object->is_physical() || mapping.object->has_source()) return {};
   vfs::AttributeChange change;
   change.valid = vfs::AttributeChange::kMtime;  // the change time follows
-  change.mtime = hal::RealtimeNow();
+  change.mtime = CallTime::Now();
   return vnode.SetAttributes(change);
 }
 

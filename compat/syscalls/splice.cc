@@ -19,6 +19,7 @@ template <typename Move>
 SyscallResult MoveOrWait(Task& task, bool nonblocking, Move move) {
   for (;;) {
     SpliceWait wait;
+    task.call_time.Forget();
     const auto moved = move(wait);
     if (moved.ok()) return moved.value();
     if (moved.error() == Errno::kEPIPE) task.SendSelf(abi::kSigPipe);

@@ -3,6 +3,7 @@
 
 #include "hal/thread.h"
 #include "hal/user_context.h"
+#include "objects/task/call_time.h"
 #include "objects/task/process.h"
 
 namespace zrun {
@@ -15,6 +16,7 @@ class Thread : public KernelObject {
 
   // The Thread the caller runs as; null on kernel service threads.
   static Thread* Current();
+  CallTime call_time;  // only its own thread
 
   // Runs Main() on a new kernel thread in |space|. Holds a reference on itself until Main() has
   // returned.

@@ -1,4 +1,5 @@
 #pragma once
+#include "objects/task/call_time.h"
 #include "vfs/procfs/proc_entry.h"
 #include "vfs/procfs/procfs.h"
 
@@ -8,7 +9,7 @@ class ProcFs final : public FileSystem {
  public:
   enum class Kind : uint8_t { kProc, kSys };
   ProcFs(ProcSource& source, Kind kind)
-      : source_(source), kind_(kind), mounted_at_(hal::RealtimeNow()) {}
+      : source_(source), kind_(kind), mounted_at_(CallTime::Now()) {}
   std::string_view type_name() const override { return kind_ == Kind::kProc ? "proc" : "sysfs"; }
   RefPtr<Vnode> Root() override;
   Result<StatFs> GetStatFs() override;

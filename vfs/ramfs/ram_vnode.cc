@@ -20,7 +20,7 @@ RamVnode::RamVnode(RamFileSystem& fs, uint64_t inode, uint32_t mode, uint32_t ui
       mode_(mode),
       uid_(uid),
       gid_(gid) {
-  const hal::Nanoseconds now = hal::RealtimeNow();
+  const hal::Nanoseconds now = CallTime::Now();
   recent_now.store(now, std::memory_order_relaxed);
   atime_ = mtime_ = ctime_ = btime_ = now;
 }
@@ -72,13 +72,13 @@ Result<void> RamVnode::SetAttributes(const AttributeChange& change) {
   if (change.valid & AttributeChange::kGid) gid_.store(change.gid, std::memory_order_relaxed);
   if (change.valid & AttributeChange::kAtime) atime_.store(change.atime, std::memory_order_relaxed);
   if (change.valid & AttributeChange::kMtime) mtime_.store(change.mtime, std::memory_order_relaxed);
-  ctime_.store(change.valid & AttributeChange::kCtime ? change.ctime : hal::RealtimeNow(),
+  ctime_.store(change.valid & AttributeChange::kCtime ? change.ctime : CallTime::Now(),
                std::memory_order_relaxed);
   return {};
 }
 
 void RamVnode::TouchModified() {
-  const hal::Nanoseconds now = hal::RealtimeNow();
+  const hal::Nanoseconds now = CallTime::Now();
   recent_now.store(now, std::memory_order_relaxed);
   mtime_.store(now, std::memory_order_relaxed);
   ctime_.store(now, std::memory_order_relaxed);
@@ -90,7 +90,7 @@ void RamVnode::NoteAccess() {
       atime > ctime_.load(std::memory_order_relaxed) &&
       atime + kDay > recent_now.load(std::memory_order_relaxed))
     return;
-  const hal::Nanoseconds now = hal::RealtimeNow();
+  const hal::Nanoseconds now = CallTime::Now();
   recent_now.store(now, std::memory_order_relaxed);
   atime_.store(now, std::memory_order_relaxed);
 }

@@ -1,4 +1,5 @@
 #pragma once
+#include "objects/task/call_time.h"
 #include "vfs/ramfs/ram_file_system.h"
 
 namespace zrun::vfs {
@@ -31,7 +32,7 @@ class RamVnode : public Vnode, public ListNode<RamVnode> {
   void RemoveLink(uint32_t count = 1);
   // The times of changed contents, and of changed attributes.
   void TouchModified();
-  void TouchChanged() { ctime_.store(hal::RealtimeNow(), std::memory_order_relaxed); }
+  void TouchChanged() { ctime_.store(CallTime::Now(), std::memory_order_relaxed); }
   // Called before anything about the file changes: an overlay keeps changed files.
   virtual void BeforeChange() {}
   // The last name is gone.

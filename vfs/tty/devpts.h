@@ -1,5 +1,6 @@
 #pragma once
 #include "objects/sync/mutex.h"
+#include "objects/task/call_time.h"
 #include "vfs/anonymous.h"
 #include "vfs/file_system.h"
 
@@ -27,7 +28,7 @@ class DevPts final : public FileSystem {
   static Result<Path> MountFor(const Path& ptmx);
 
   explicit DevPts(const DevPtsOptions& options)
-      : options_(options), ptmx_mode_(options.ptmx_mode), mounted_at_(hal::RealtimeNow()) {}
+      : options_(options), ptmx_mode_(options.ptmx_mode), mounted_at_(CallTime::Now()) {}
   std::string_view type_name() const override { return "devpts"; }
   RefPtr<Vnode> Root() override;
   Result<StatFs> GetStatFs() override;

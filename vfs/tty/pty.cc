@@ -1,6 +1,7 @@
 #include "vfs/tty/pty.h"
 
 #include "base/text.h"
+#include "objects/task/call_time.h"
 #include "vfs/tty/pty_pair.h"
 
 namespace zrun::vfs {
@@ -47,8 +48,7 @@ Pty::Pty(RefPtr<DevPts> instance, uint32_t number, FileOwner owner, uint32_t mod
   attributes_.gid = owner.gid;
   attributes_.rdev = device();
   attributes_.block_size = 1024;
-  attributes_.atime = attributes_.mtime = attributes_.ctime = attributes_.btime =
-      hal::RealtimeNow();
+  attributes_.atime = attributes_.mtime = attributes_.ctime = attributes_.btime = CallTime::Now();
 }
 
 Pty::~Pty() { instance_->FreeNumber(number_); }
