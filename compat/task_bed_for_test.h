@@ -150,7 +150,8 @@ class TaskBed {
       changed_.wait_for(lock, std::chrono::milliseconds(5));
       if (guest.state == Guest::State::kIdle) break;
       MutexLock kernel_lock(Kernel::Get().lock());
-      if (Kernel::Get().pids().FindTask(tid)) continue;
+      const Task* const task = Kernel::Get().pids().FindTask(tid);
+      if (task && task->group().remains.get() != task) continue;
       guests_.erase(tid);
       return kGone;
     }
