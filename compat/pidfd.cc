@@ -36,7 +36,7 @@ PidFd::PidFd(vfs::Path path, vfs::OpenFlags flags, RefPtr<ThreadGroup> group, Re
       thread_(std::move(thread)) {
   MutexLock lock(group_->pid_fd_lock);
   group_->pid_fds.PushBack(*this);
-  Refresh();
+  Refresh(group_->end_stage);
 }
 
 PidFd::~PidFd() {
@@ -44,13 +44,12 @@ PidFd::~PidFd() {
   Unlink();
 }
 
-void PidFd::Refresh() {
+void PidFd::Refresh(ThreadGroup::EndStage stage) {
   using Stage = ThreadGroup::EndStage;
   Signals now = Signals::kNone;
   if (thread_) {
     if (thread_->has_left.load()) now = Signals::kReadable | Signals::kPeerClosed;
   } else {
-    const Stage stage = group_->end_stage;
     if (stage >= (names_thread() ? Stage::kLeaderEnded : Stage::kEnded)) now |= Signals::kReadable;
     if (stage == Stage::kForgotten) now |= Signals::kPeerClosed;
   }
@@ -77,7 +76,7 @@ RefPtr<PidFd> AsPidFd(vfs::FileDescription& file) {
 void NotifyPidFds(ThreadGroup& group, ThreadGroup::EndStage stage) {
   MutexLock lock(group.pid_fd_lock);
   group.end_stage = stage;
-  for (PidFd& file : group.pid_fds) file.Refresh();
+  for (PidFd& file : group.pid_fds) file.Refresh(stage);
 }
 
 void NotifyPidFds(Task& thread) {
@@ -85,7 +84,7 @@ void NotifyPidFds(Task& thread) {
   MutexLock lock(group.pid_fd_lock);
   thread.has_left.store(true);
   for (PidFd& file : group.pid_fds)
-    if (file.thread_.get() == &thread) file.Refresh();
+    if (file.thread_.get() == &thread) file.Refresh(group.end_stage);
 }
 
 // -1 once nobody remembers the process.

@@ -30,7 +30,8 @@ class PidFd final : public vfs::FileDescription, public ListNode<PidFd> {
   template <typename T, typename... Args>
   friend Result<RefPtr<T>> zrun::MakeRef(Args&&...);
   PidFd(vfs::Path path, vfs::OpenFlags flags, RefPtr<ThreadGroup> group, RefPtr<Task> thread);
-  void Refresh() REQUIRES(group_->pid_fd_lock);
+  // Tells of the group's |stage|, which its caller read under the group's pid_fd_lock.
+  void Refresh(ThreadGroup::EndStage stage);
   int exit_status() const;
   const RefPtr<ThreadGroup> group_;
   const RefPtr<Task> thread_;

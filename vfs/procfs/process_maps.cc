@@ -270,7 +270,7 @@ Result<uint64_t> QueryMaps(const ProcRequest& request, uint32_t command, uint64_
   query.build_id_size = 0;  // as of a file without one: callers look into the file themselves then
   if (query.name_size != 0) {
     String name = TRY(NameOf(request, mapping, file.get()));
-    if (!name.empty()) TRY(name.Append({"", 1}));  // its NUL
+    if (!name.empty()) TRY(name.Append(std::string_view("\0", 1)));  // its NUL
     if (name.size() > query.name_size) return Errno::kENAMETOOLONG;
     query.name_size = uint32_t(name.size());
     const auto bytes = std::as_bytes(std::span(name.view().data(), name.size()));
