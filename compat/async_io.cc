@@ -1,79 +1,76 @@
 #include "compat/async_io.h"
 
+#include "compat/signal_mailbox.h"
 #include "compat/signal_send.h"
 
 namespace zrun::compat {
 namespace {
 
 struct ListedTag;
-struct QueuedTag;
 
-// Watches one open file. It is told with the file's signal lock held, where no signal can be sent:
-// that is done by a kernel thread.
-class AsyncNotice final : public RefCounted<AsyncNotice>,
-                          public SignalObserver,
-                          public ListNode<ListedTag>,
-                          public ListNode<QueuedTag> {
+// Whom a file's signals go to, as it stood when there was something to tell.
+struct Recipient {
+  int32_t type, id, signal;
+  uint32_t uid, euid;
+  static Recipient Of(const vfs::FileDescription& file) {
+    return {file.owner_type.load(), file.owner_id.load(), file.owner_signal.load(),
+            file.owner_uid.load(), file.owner_euid.load()};
+  }
+};
+
+// Watches one open file. It is told with the file's signal lock held.
+class AsyncNotice final : public MailboxItem, public SignalObserver, public ListNode<ListedTag> {
  public:
   static constexpr Signals kWatched =
       Signals::kReadable | Signals::kWritable | Signals::kPeerClosed | Signals::kError;
   AsyncNotice(RefPtr<vfs::FileDescription> file, Fd fd) : file_(std::move(file)), fd_(fd) {}
-  void OnSignals(Signals active) override;
-  void OnClosed() override;
+  void OnSignals(Signals active) override EXCLUDES(lock_);
+  void OnClosed() override EXCLUDES(lock_);
+  void Deliver() override EXCLUDES(lock_);
+  // Nobody wants to be told any more.
+  void Disable() EXCLUDES(lock_);
 
   const RefPtr<vfs::FileDescription>& file() const { return file_; }
-  Fd fd() const { return fd_; }
-
-  // ---- Guarded by the mailbox's lock.
-  Signals pending = Signals::kNone;
-  bool closed = false;
-  bool ended = false;  // nobody wants to be told any more
 
  private:
   const RefPtr<vfs::FileDescription> file_;
   const Fd fd_;
+  Mutex lock_{LockRank::kLeaf};
+  Signals pending_ GUARDED_BY(lock_) = Signals::kNone;
+  bool closed_ GUARDED_BY(lock_) = false;
+  bool ended_ GUARDED_BY(lock_) = false;
 };
 
-// Everything there is one of. No lock is taken while its own is held.
-struct Mailbox {
-  Mutex lock{LockRank::kLeaf};
-  IntrusiveList<AsyncNotice, ListedTag> notices GUARDED_BY(lock);
-  IntrusiveList<AsyncNotice, QueuedTag> queue GUARDED_BY(lock);  // each holds a reference
-  bool started GUARDED_BY(lock) = false;
-  std::atomic<uint32_t> posted{0};
+// All that watch; each holds a reference.
+constinit Mutex g_notices_lock{LockRank::kLeaf};
+alignas(IntrusiveList<AsyncNotice, ListedTag>) constinit std::byte
+    g_notices_storage[sizeof(IntrusiveList<AsyncNotice, ListedTag>)] = {};
+constinit IntrusiveList<AsyncNotice, ListedTag>* g_notices GUARDED_BY(g_notices_lock) = nullptr;
 
-  void Post(AsyncNotice& notice) REQUIRES(lock) {
-    if (static_cast<ListNode<QueuedTag>&>(notice).is_linked()) return;
-    notice.AddRef();
-    queue.PushBack(notice);
-    posted.fetch_add(1, std::memory_order_release);
-    hal::WakeWord(posted, 1);
-  }
-};
-
-// Never destroyed; made by the first who asks.
-alignas(Mailbox) constinit std::byte g_storage[sizeof(Mailbox)] = {};
-constinit Mutex g_making{LockRank::kLeaf};
-constinit std::atomic<Mailbox*> g_mailbox{nullptr};
-
-Mailbox& GetMailbox() {
-  MutexLock lock(g_making);
-  if (!g_mailbox.load()) g_mailbox.store(new (g_storage) Mailbox);
-  return *g_mailbox.load();
+IntrusiveList<AsyncNotice, ListedTag>& Notices() REQUIRES(g_notices_lock) {
+  if (!g_notices) g_notices = new (g_notices_storage) IntrusiveList<AsyncNotice, ListedTag>;
+  return *g_notices;
 }
 
 void AsyncNotice::OnSignals(Signals active) {
-  Mailbox& box = *g_mailbox.load();
-  MutexLock lock(box.lock);
-  pending |= active;
-  box.Post(*this);
+  {
+    MutexLock lock(lock_);
+    pending_ |= active;
+  }
+  Post(*this);
 }
 
 void AsyncNotice::OnClosed() {
-  Mailbox& box = *g_mailbox.load();
-  MutexLock lock(box.lock);
-  closed = true;
-  box.Post(*this);
+  {
+    MutexLock lock(lock_);
+    closed_ = true;
+  }
+  Post(*this);
+}
+
+void AsyncNotice::Disable() {
+  MutexLock lock(lock_);
+  ended_ = true;
 }
 
 // What poll would say, and which news that is (sigaction(2), SI_POLL codes).
@@ -89,102 +86,113 @@ News NewsOf(Signals active) {
 }
 
 // The owner must be one whom he could signal who named him.
-bool MaySend(const vfs::FileDescription& file, Task& target) {
+bool MaySend(const Recipient& to, Task& target) {
   const auto theirs = target.credentials();
-  const uint32_t uid = file.owner_uid.load(), euid = file.owner_euid.load();
-  return euid == 0 || euid == theirs->suid || euid == theirs->uid || uid == theirs->suid ||
-         uid == theirs->uid;
+  return to.euid == 0 || to.euid == theirs->suid || to.euid == theirs->uid ||
+         to.uid == theirs->suid || to.uid == theirs->uid;
 }
 
-void SendToProcess(const vfs::FileDescription& file, ThreadGroup& group, const SigInfo& info)
+void SendToProcess(const Recipient& to, ThreadGroup& group, const SigInfo& info)
     REQUIRES(Kernel::Get().lock()) {
   const auto member = group.AnyTask();
-  if (!member || !MaySend(file, *member)) return;
+  if (!member || !MaySend(to, *member)) return;
   // What finds no room in the queue of a real-time signal becomes a plain one.
   if (!SendToGroup(group, info).ok())
     static_cast<void>(SendToGroup(group, SigInfo::Make(abi::kSigIo, abi::kSiKernel)));
 }
 
-void Send(const AsyncNotice& notice, Signals active) {
-  const vfs::FileDescription& file = *notice.file();
-  const int32_t id = file.owner_id.load(), chosen = file.owner_signal.load();
-  if (id == 0) return;
+void Send(const Recipient& to, News news, Fd fd) {
+  if (to.id == 0) return;
   SigInfo info = SigInfo::Make(abi::kSigIo, abi::kSiKernel);
-  if (chosen != 0) {
-    const News news = NewsOf(active);
-    info = SigInfo::Make(chosen, news.code);
-    info.SetPoll(news.band, notice.fd().value);
+  if (to.signal != 0) {
+    info = SigInfo::Make(to.signal, news.code);
+    info.SetPoll(news.band, fd.value);
   }
   MutexLock lock(Kernel::Get().lock());
   PidTable& pids = Kernel::Get().pids();
-  switch (file.owner_type.load()) {
+  switch (to.type) {
     case kOwnerTid:
-      if (Task* const task = pids.FindTask(id); task && MaySend(file, *task))
+      if (Task* const task = pids.FindTask(to.id); task && MaySend(to, *task))
         static_cast<void>(SendToTask(*task, info));
       return;
     case kOwnerPid:
-      if (ThreadGroup* const group = pids.FindGroup(id)) SendToProcess(file, *group, info);
+      if (ThreadGroup* const group = pids.FindGroup(to.id)) SendToProcess(to, *group, info);
       return;
     default:
-      if (ProcessGroup* const group = pids.FindProcessGroup(id))
-        for (ThreadGroup& member : group->members) SendToProcess(file, member, info);
+      if (ProcessGroup* const group = pids.FindProcessGroup(to.id))
+        for (ThreadGroup& member : group->members) SendToProcess(to, member, info);
       return;
   }
 }
 
-RefPtr<AsyncNotice> TakePosted(Mailbox& box, Signals& active, bool& closed) {
-  MutexLock lock(box.lock);
-  AsyncNotice* const notice = box.queue.PopFront();
-  if (!notice) return nullptr;
-  active = notice->ended ? Signals::kNone : notice->pending;
-  notice->pending = Signals::kNone;
-  closed = notice->closed;
-  return RefPtr<AsyncNotice>::Adopt(notice);
-}
-
 // Ends it: true for the one who has to drop the list's reference.
-bool Unlist(Mailbox& box, AsyncNotice& notice) {
-  MutexLock lock(box.lock);
-  notice.ended = true;
+bool Unlist(AsyncNotice& notice) {
+  MutexLock lock(g_notices_lock);
   auto& node = static_cast<ListNode<ListedTag>&>(notice);
   if (!node.is_linked()) return false;
   node.Unlink();
   return true;
 }
 
-void End(Mailbox& box, AsyncNotice& notice) {
-  if (!Unlist(box, notice)) return;
+void End(AsyncNotice& notice) {
+  notice.Disable();
+  if (!Unlist(notice)) return;
   notice.file()->RemoveObserver(notice);
   notice.Release();
 }
 
-void SenderMain(void*) {
-  Mailbox& box = GetMailbox();
-  for (;;) {
-    const uint32_t seen = box.posted.load(std::memory_order_acquire);
-    Signals active = Signals::kNone;
-    bool closed = false;
-    if (const auto notice = TakePosted(box, active, closed)) {
-      if (active != Signals::kNone) Send(*notice, active);
-      if (closed) End(box, *notice);
-    } else {
-      hal::WaitOnWord(box.posted, seen, hal::Deadline::Never());
-    }
+void AsyncNotice::Deliver() {
+  Signals active;
+  bool closed;
+  {
+    MutexLock lock(lock_);
+    active = ended_ ? Signals::kNone : pending_;
+    pending_ = Signals::kNone;
+    closed = closed_;
   }
+  if (active != Signals::kNone) Send(Recipient::Of(*file_), NewsOf(active), fd_);
+  if (closed) End(*this);
 }
 
-Result<void> StartSender(Mailbox& box) {
-  {
-    MutexLock lock(box.lock);
-    if (std::exchange(box.started, true)) return {};
+// What F_SETLEASE and F_NOTIFY have to tell: each time counts.
+class FileMessage final : public vfs::FileMessenger {
+ public:
+  // Posted apart: the messenger's own references are another kind of life.
+  class Item final : public MailboxItem {
+   public:
+    explicit Item(Fd fd) : fd_(fd) {}
+    void Add(const Recipient& to) EXCLUDES(lock_) {
+      MutexLock lock(lock_);
+      to_ = to;
+      count_++;
+    }
+    void Deliver() override EXCLUDES(lock_) {
+      constexpr News kMessage{3, 0x441};  // POLL_MSG: POLLIN, POLLRDNORM, POLLMSG
+      Recipient to;
+      uint32_t count;
+      {
+        MutexLock lock(lock_);
+        to = to_;
+        count = std::exchange(count_, 0);
+      }
+      for (; count > 0; count--) Send(to, kMessage, fd_);
+    }
+
+   private:
+    const Fd fd_;
+    Mutex lock_{LockRank::kLeaf};
+    Recipient to_ GUARDED_BY(lock_){};
+    uint32_t count_ GUARDED_BY(lock_) = 0;
+  };
+  explicit FileMessage(RefPtr<Item> item) : item_(std::move(item)) {}
+  void Tell(vfs::FileDescription& file) override {
+    item_->Add(Recipient::Of(file));
+    Post(*item_);
   }
-  if (auto started = hal::StartThread(nullptr, {SenderMain, nullptr}); !started.ok()) {
-    MutexLock lock(box.lock);
-    box.started = false;
-    return started.error();
-  }
-  return {};
-}
+
+ private:
+  const RefPtr<Item> item_;
+};
 
 // Whose files have a fasync operation in Linux.
 bool SendsSignals(const vfs::FileDescription& file) {
@@ -193,9 +201,9 @@ bool SendsSignals(const vfs::FileDescription& file) {
   return kind == kPipe || kind == kSocket || kind == kTty || kind == kInotify;
 }
 
-RefPtr<AsyncNotice> Find(Mailbox& box, const vfs::FileDescription& file) {
-  MutexLock lock(box.lock);
-  for (AsyncNotice& notice : box.notices)
+RefPtr<AsyncNotice> Find(const vfs::FileDescription& file) {
+  MutexLock lock(g_notices_lock);
+  for (AsyncNotice& notice : Notices())
     if (notice.file().get() == &file) return RefPtr<AsyncNotice>(&notice);
   return nullptr;
 }
@@ -204,21 +212,25 @@ RefPtr<AsyncNotice> Find(Mailbox& box, const vfs::FileDescription& file) {
 
 Result<void> SetAsync(const RefPtr<vfs::FileDescription>& file, Fd fd, bool on) {
   if (!SendsSignals(*file)) return {};
-  Mailbox& box = GetMailbox();
-  const auto found = Find(box, *file);
-  if (found && !on) End(box, *found);
+  const auto found = Find(*file);
+  if (found && !on) End(*found);
   if (found || !on) return {};
-  TRY(StartSender(box));
+  TRY(StartMailbox());
   auto notice = TRY(MakeRef<AsyncNotice>(file, fd));
   {
-    MutexLock lock(box.lock);
-    box.notices.PushBack(*notice);
+    MutexLock lock(g_notices_lock);
+    Notices().PushBack(*notice);
     notice->AddRef();
   }
   // From now on: what holds already is no news.
   file->AddObserverUnchecked(*notice, AsyncNotice::kWatched);
-  if (file->handle_count() == 0) End(box, *notice);  // closed meanwhile
+  if (file->handle_count() == 0) End(*notice);  // closed meanwhile
   return {};
+}
+
+Result<RefPtr<vfs::FileMessenger>> MakeFileMessenger(Fd fd) {
+  TRY(StartMailbox());
+  return RefPtr<vfs::FileMessenger>(TRY(MakeRef<FileMessage>(TRY(MakeRef<FileMessage::Item>(fd)))));
 }
 
 // ---- Who is told
@@ -238,6 +250,11 @@ Result<void> SetAsyncOwner(Task& task, vfs::FileDescription& file, int32_t type,
   file.owner_type.store(type);
   file.owner_id.store(id);
   return {};
+}
+
+void ClaimAsync(Task& task, vfs::FileDescription& file) {
+  if (file.owner_id.load() != 0) return;
+  static_cast<void>(SetAsyncOwner(task, file, kOwnerPid, task.group().pid()));  // who is there
 }
 
 Result<void> SetAsyncOwner(Task& task, vfs::FileDescription& file, int32_t number) {

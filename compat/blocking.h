@@ -1,5 +1,6 @@
 #pragma once
 #include "compat/task.h"
+#include "vfs/leases.h"
 
 namespace zrun::compat {
 
@@ -16,6 +17,20 @@ auto RetryUntilReady(Task& task, KernelObject& object, Signals ready, bool nonbl
     if (result.ok() || result.error() != Errno::kEAGAIN || nonblocking) return result;
     auto waited = task.WaitFor(object, ready, deadline);
     if (!waited.ok()) return waited.error() == Errno::kETIMEDOUT ? Errno::kEAGAIN : waited.error();
+  }
+}
+
+// |operation| is (RefPtr<vfs::LeaseWait>&) -> Result<T>, and sets it with EAGAIN if a lease is in the
+// way (vfs/namei.h): waits and tries again. kRestartSys if a signal comes first.
+template <typename Operation>
+auto RetryAfterLeases(Task& task, Operation operation)
+    -> decltype(operation(std::declval<RefPtr<vfs::LeaseWait>&>())) {
+  for (;;) {
+    RefPtr<vfs::LeaseWait> wait;
+    auto result = operation(wait);
+    if (!wait) return result;
+    const auto waited = task.WaitFor(*wait, Signals::kSignaled, wait->deadline());
+    if (!waited.ok() && waited.error() != Errno::kETIMEDOUT) return waited.error();
   }
 }
 

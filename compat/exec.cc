@@ -4,6 +4,7 @@
 
 #include "compat/abi/arch.h"
 #include "hal/devices.h"
+#include "vfs/leases.h"
 #include "vfs/namei.h"
 #include "vfs/notify.h"
 
@@ -45,6 +46,10 @@ Result<RefPtr<vfs::FileDescription>> OpenExecutable(const vfs::WalkContext& cont
   TRY(vfs::CheckAccess(context.credentials, found, kMayExecute));
   // Whoever may execute it need not be allowed to read it.
   auto file = TRY(vnode->Open(found, vfs::OpenFlags::kReadOnly));
+  while (const auto wait = TRY(vfs::BreakLeases(*vnode, false, true))) {
+    const auto waited = Task::Current().WaitFor(*wait, Signals::kSignaled, wait->deadline());
+    if (!waited.ok() && waited.error() != Errno::kETIMEDOUT) return waited.error();
+  }
   vfs::NotifyFile(found, vfs::NotifyEvent::kOpen);
   file->NoteOpened();
   return file;

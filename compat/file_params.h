@@ -57,6 +57,7 @@ enum class FcntlCommand : uint32_t {
   kGetLease = 1025,
   kNotify = 1026,
   kDupFdQuery = 1027,
+  kCreatedQuery = 1028,
   kCancelLock = 1029,
   kDupFdCloseOnExec = 1030,
   kSetPipeSize = 1031,

@@ -3,6 +3,7 @@
 #include "compat/exit.h"
 #include "compat/memory_pressure.h"
 #include "compat/posix_timers.h"
+#include "compat/signal_mailbox.h"
 #include "compat/signal_send.h"
 #include "compat/strace.h"
 #include "compat/syscall_table.h"
@@ -78,6 +79,7 @@ bool Task::HandleSyscall() {
   if (trace) [[unlikely]]
     StraceEnter(*this, number, args);
   const SyscallResult result = Dispatch(*this, number, args);
+  DeliverPosted();
   if (!result.ok() && result.error() == kThreadMoved) [[unlikely]]
     return false;
   if (trace) [[unlikely]]

@@ -1,4 +1,5 @@
 #include "objects/task/call_time.h"
+#include "vfs/leases.h"
 #include "vfs/namei_internal.h"
 #include "vfs/notify.h"
 
@@ -137,13 +138,16 @@ Result<void> ChangeTimes(const Credentials& credentials, const Path& path, TimeC
   return {};
 }
 
-Result<void> TruncatePath(const Credentials& credentials, const Path& path, uint64_t size) {
+Result<void> TruncatePath(const Credentials& credentials, const Path& path, uint64_t size,
+                          RefPtr<LeaseWait>& wait) {
   Vnode& vnode = *path.dentry->vnode();
   if (vnode.type() == VnodeType::kDirectory) return Errno::kEISDIR;
   if (vnode.type() != VnodeType::kRegular) return Errno::kEINVAL;
   TRY(CheckWritableMount(path));
   TRY(CheckMode(credentials, vnode, kMayWrite));
   if (vnode.is_append_only()) return Errno::kEPERM;
+  wait = TRY(BreakLeases(vnode, true, true));
+  if (wait) return Errno::kEAGAIN;
   TRY(TruncateAsWriter(credentials, vnode, size));
   NotifyFile(path, NotifyEvent::kModify);
   return {};

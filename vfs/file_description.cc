@@ -1,5 +1,6 @@
 #include "vfs/file_description.h"
 
+#include "vfs/directory_notice.h"
 #include "vfs/file_locks.h"
 #include "vfs/notify.h"
 
@@ -25,6 +26,7 @@ uint64_t FileDescription::count() { return file_count.load(std::memory_order_rel
 
 void FileDescription::OnClose(const void* owner) {
   if (!path_ || !path_.dentry->vnode()) return;
+  ForgetDirectory(*this, owner);
   if (FileLocks* locks = path_.dentry->vnode()->existing_locks())
     locks->ClearAll({FileLockOwner::Kind::kProcess, owner});
 }

@@ -89,6 +89,9 @@ class FileDescription : public KernelObject {
 
   // open(2) has told of it (inotify(7)): it will be told of when it is closed, too.
   void NoteOpened() { told_open_.store(true, std::memory_order_relaxed); }
+  // open(2) has made the file that it opened (F_CREATED_QUERY).
+  void NoteCreated() { created_.store(true, std::memory_order_relaxed); }
+  bool was_created() const { return created_.load(std::memory_order_relaxed); }
 
   // Where it was opened. Anonymous files (pipes, sockets, memfd) have a detached dentry, whose
   // vnode answers fstat.
@@ -129,7 +132,7 @@ class FileDescription : public KernelObject {
   void TellClosed();
   const Path path_;
   std::atomic<uint32_t> flags_;
-  std::atomic<bool> told_open_{false};
+  std::atomic<bool> told_open_{false}, created_{false};
 };
 
 }  // namespace zrun::vfs

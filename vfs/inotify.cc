@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "vfs/anonymous.h"
+#include "vfs/directory_notice.h"
 #include "vfs/file_system.h"
 #include "vfs/notify.h"
 
@@ -314,6 +315,7 @@ void Tell(Vnode& vnode, uint32_t event, std::string_view name, uint32_t cookie, 
   if (name.empty() && vnode.type() == VnodeType::kDirectory)
     event |= uint32_t(NotifyEvent::kIsDirectory);
   if (event & kSelf) event &= ~uint32_t(NotifyEvent::kIsDirectory);
+  if (vnode.type() == VnodeType::kDirectory) TellDirectoryNotices(vnode, event);
   WatchList dropped;
   {
     MutexLock lock(table_lock);

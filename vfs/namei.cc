@@ -142,6 +142,8 @@ Result<void> RenameOnce(const Credentials& credentials, const RenameSide& from,
   const NotifyEvent kind = is_directory ? NotifyEvent::kIsDirectory : NotifyEvent{};
   NotifyVnode(*from.parent.dentry->vnode(), NotifyEvent::kMovedFrom | kind, from.name, cookie);
   NotifyVnode(*to.parent.dentry->vnode(), NotifyEvent::kMovedTo | kind, to.name, cookie);
+  if (from.parent.dentry == to.parent.dentry)
+    NotifyVnode(*to.parent.dentry->vnode(), NotifyEvent::kRenamed | kind, to.name);
   if (victim && !(flags & kExchange)) NotifyVnode(*victim->vnode(), NotifyEvent::kAttrib);
   NotifyVnode(*moved->vnode(), NotifyEvent::kMoveSelf);
   return {};

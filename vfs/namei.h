@@ -6,6 +6,8 @@
 // permission checks. Everything takes a WalkContext: who asks, and from where.
 namespace zrun::vfs {
 
+class LeaseWait;  // vfs/leases.h
+
 struct WalkContext {
   const Credentials& credentials;
   MountNamespace& mounts;
@@ -42,11 +44,10 @@ struct OpenHow {
   uint32_t mode = 0;  // permission bits, umask already applied
   WalkFlags resolve = WalkFlags::kNone;
 };
+// EAGAIN while the file is another's by a lease (fcntl(F_SETLEASE)): |wait| is what to wait for
+// then, before trying again, unless it was O_NONBLOCK.
 Result<RefPtr<FileDescription>> Open(const WalkContext& context, std::string_view path,
-                                     const OpenHow& how);
-// An already resolved file (/proc/self/fd, execveat).
-Result<RefPtr<FileDescription>> OpenPath(const WalkContext& context, const Path& path,
-                                         OpenFlags flags);
+                                     const OpenHow& how, RefPtr<LeaseWait>* wait = nullptr);
 
 Result<void> MakeNode(const WalkContext& context, std::string_view path, uint32_t mode,
                       uint64_t rdev);  // not directories
@@ -74,7 +75,9 @@ struct TimeChange {
 };
 Result<void> ChangeTimes(const Credentials& credentials, const Path& path, TimeChange atime,
                          TimeChange mtime);
-Result<void> TruncatePath(const Credentials& credentials, const Path& path, uint64_t size);
+// |wait| as Open() has it.
+Result<void> TruncatePath(const Credentials& credentials, const Path& path, uint64_t size,
+                          RefPtr<LeaseWait>& wait);
 // stat(2): attributes with the device filled in.
 Result<Attributes> Stat(const Path& path);
 // xattr(7), with the permissions of each namespace: EPERM, EACCES, ENODATA, EOPNOTSUPP, ERANGE.

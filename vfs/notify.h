@@ -22,6 +22,7 @@ enum class NotifyEvent : uint32_t {  // IN_* of <linux/inotify.h>
   kUnmount = 0x2000,
   kQueueOverflow = 0x4000,
   kIgnored = 0x8000,
+  kRenamed = 0x10000000,  // within one directory; for F_NOTIFY alone
   kIsDirectory = 0x40000000,
 };
 

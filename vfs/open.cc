@@ -1,4 +1,5 @@
 #include "base/text.h"
+#include "vfs/leases.h"
 #include "vfs/namei_internal.h"
 #include "vfs/notify.h"
 #include "vfs/vnode_file.h"
@@ -53,8 +54,20 @@ Result<void> CheckProtected(const Credentials& credentials, Vnode& vnode, Vnode&
   return Errno::kEACCES;
 }
 
+// What others' leases have to say to the opening of |file|.
+Result<void> AwaitLeases(Vnode& vnode, const RefPtr<FileDescription>& file, OpenFlags flags,
+                         RefPtr<LeaseWait>* wait) {
+  const bool for_writing = HasAny(flags, OpenFlags::kAccessMode);
+  const bool waits = wait && !HasAny(flags, OpenFlags::kNonBlock);
+  RefPtr<LeaseWait> blocked = TRY(BreakLeases(vnode, for_writing, waits));
+  if (!blocked) return {};
+  blocked->Keep(file);
+  *wait = std::move(blocked);
+  return Errno::kEAGAIN;
+}
+
 Result<RefPtr<FileDescription>> OpenFound(const WalkContext& context, const Path& path,
-                                          OpenFlags flags, bool fresh) {
+                                          OpenFlags flags, bool fresh, RefPtr<LeaseWait>* wait) {
   Vnode& vnode = *path.dentry->vnode();
   TRY(CheckType(vnode, fresh ? flags & ~OpenFlags::kCreate : flags));
   const uint32_t mask = AccessMask(flags);
@@ -74,11 +87,12 @@ Result<RefPtr<FileDescription>> OpenFound(const WalkContext& context, const Path
     return Errno::kEPERM;
   const bool truncates =
       HasAny(flags, OpenFlags::kTruncate) && !fresh && vnode.type() == VnodeType::kRegular;
-  if (truncates) TRY(TruncateAsWriter(context.credentials, vnode, 0));
   // No file system has direct input and output for directories.
   if (HasAny(flags, OpenFlags::kDirect) && vnode.type() == VnodeType::kDirectory)
     return Errno::kEINVAL;
   auto file = TRY(vnode.Open(path, flags & ~kCreationFlags));
+  if (vnode.type() == VnodeType::kRegular) TRY(AwaitLeases(vnode, file, flags, wait));
+  if (truncates) TRY(TruncateAsWriter(context.credentials, vnode, 0));
   if (is_plain && (mask & kMayWrite) && context.credentials.Has(Capability::kFsetid))
     file->AllowKeepingSetId();
   NotifyFile(path, NotifyEvent::kOpen);
@@ -100,7 +114,8 @@ Result<RefPtr<FileDescription>> OpenUnnamed(const WalkContext& context, const Pa
   const TextBuffer<24> name("#", vnode->inode());
   auto dentry = TRY(directory.dentry->CreateUnlinked(vnode, name));
   const Path path{directory.mount, std::move(dentry)};
-  return OpenFound(context, path, how.flags & ~(OpenFlags::kTmpFile | OpenFlags::kTruncate), true);
+  return OpenFound(context, path, how.flags & ~(OpenFlags::kTmpFile | OpenFlags::kTruncate), true,
+                   nullptr);
 }
 
 struct Target {
@@ -136,15 +151,8 @@ Result<Target> FindOrCreate(const WalkContext& context, Walker& walker, const Op
 
 }  // namespace
 
-Result<RefPtr<FileDescription>> OpenPath(const WalkContext& context, const Path& path,
-                                         OpenFlags flags) {
-  if (!path.dentry->vnode()) return Errno::kENOENT;
-  if (HasAny(flags, OpenFlags::kPath)) return CreatePathFile(path, flags);
-  return OpenFound(context, path, flags & ~(OpenFlags::kCreate | OpenFlags::kExclusive), false);
-}
-
 Result<RefPtr<FileDescription>> Open(const WalkContext& context, std::string_view path,
-                                     const OpenHow& original) {
+                                     const OpenHow& original, RefPtr<LeaseWait>* wait) {
   OpenHow how = original;
   if (HasAny(how.flags, OpenFlags::kPath)) {
     how.flags &=
@@ -185,7 +193,9 @@ Result<RefPtr<FileDescription>> Open(const WalkContext& context, std::string_vie
         return Errno::kENOTDIR;
       return CreatePathFile(target.path, how.flags);
     }
-    return OpenFound(context, target.path, how.flags, target.fresh);
+    auto file = TRY(OpenFound(context, target.path, how.flags, target.fresh, wait));
+    if (target.fresh) file->NoteCreated();
+    return file;
   }
 }
 

@@ -135,10 +135,10 @@ bool Vnode::AddWriter() {
   int32_t count = writers_.load(std::memory_order_relaxed);
   do {
     if (count < 0) return false;
-  } while (!writers_.compare_exchange_weak(count, count + 1, std::memory_order_acq_rel));
+  } while (!writers_.compare_exchange_weak(count, count + 1, std::memory_order_seq_cst));
   return true;
 }
-void Vnode::RemoveWriter() { writers_.fetch_sub(1, std::memory_order_acq_rel); }
+void Vnode::RemoveWriter() { writers_.fetch_sub(1, std::memory_order_seq_cst); }
 
 bool Vnode::AddExecutor() {
   int32_t count = writers_.load(std::memory_order_relaxed);

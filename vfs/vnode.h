@@ -131,6 +131,14 @@ class Vnode : public RefCounted<Vnode> {
   void RemoveWriter();
   bool AddExecutor();
   void RemoveExecutor();
+  // How many have it open for writing (negative: are executing it), and for reading alone: what
+  // leases look at. Counted before they are looked at, in one order for all.
+  int32_t writers() const { return writers_.load(std::memory_order_seq_cst); }
+  int32_t readers() const { return readers_.load(std::memory_order_seq_cst); }
+  void AddReader() { readers_.fetch_add(1, std::memory_order_seq_cst); }
+  void RemoveReader() { readers_.fetch_sub(1, std::memory_order_seq_cst); }
+  // Whether leases (fcntl(F_SETLEASE)) can be had: not where others open files behind our back.
+  virtual bool can_lease() const { return true; }
   // An unnamed file that Link() may name (O_TMPFILE without O_EXCL).
   bool is_linkable() const { return linkable_.load(std::memory_order_relaxed); }
   void set_linkable() { linkable_.store(true, std::memory_order_relaxed); }
@@ -154,6 +162,7 @@ class Vnode : public RefCounted<Vnode> {
   RefPtr<KernelObject> attached_ GUARDED_BY(attach_lock_);
   std::atomic<FileLocks*> locks_{nullptr};
   std::atomic<int32_t> writers_{0};  // negative: executors
+  std::atomic<int32_t> readers_{0};
   std::atomic<bool> linkable_{false};
   std::atomic<uint32_t> inode_flags_{0};
   std::atomic<uint64_t> write_hint_{0};

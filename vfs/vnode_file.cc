@@ -1,5 +1,7 @@
 #include "vfs/vnode_file.h"
 
+#include "vfs/directory_notice.h"
+#include "vfs/leases.h"
 #include "vfs/notify.h"
 #include "vfs/permissions.h"
 
@@ -34,8 +36,11 @@ VnodeFile::VnodeFile(Path path, OpenFlags flags)
     : FileDescription(std::move(path), flags, Signals::kReadable | Signals::kWritable) {}
 
 VnodeFile::~VnodeFile() {
+  DropLease(*this);
+  ForgetDirectory(*this, nullptr);
   if (opened_) vnode().Closed(flags());
   if (counts_as_writer_) vnode().RemoveWriter();
+  if (counts_as_reader_) vnode().RemoveReader();
 }
 
 Result<RefPtr<FileDescription>> VnodeFile::Create(const Path& path, OpenFlags flags) {
@@ -51,6 +56,10 @@ Result<RefPtr<FileDescription>> VnodeFile::Make(const Path& path, OpenFlags flag
   if (counted && file->writable() && !file->is_directory()) {
     if (!file->vnode().AddWriter()) return Errno::kETXTBSY;
     file->counts_as_writer_ = true;
+  }
+  if (file->readable() && !file->writable()) {
+    file->vnode().AddReader();
+    file->counts_as_reader_ = true;
   }
   TRY(file->vnode().Opened(flags));
   file->opened_ = true;

@@ -40,7 +40,7 @@ class VnodeFile final : public FileDescription {
   void AfterRead(bool any);
   void OnZeroHandles() override;
 
-  bool counts_as_writer_ = false;
+  bool counts_as_writer_ = false, counts_as_reader_ = false;
   bool opened_ = false;
   std::atomic<bool> keeps_set_id_{false};
   Mutex position_lock_{LockRank::kFile};

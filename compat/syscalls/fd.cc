@@ -3,6 +3,8 @@
 #include "compat/path_argument.h"
 #include "compat/record_locks.h"
 #include "compat/syscall_table.h"
+#include "vfs/directory_notice.h"
+#include "vfs/leases.h"
 #include "vfs/permissions.h"
 #include "vfs/pipe.h"
 
@@ -10,7 +12,6 @@ namespace zrun::compat {
 namespace {
 
 constexpr uint64_t kFdCloseOnExec = 1;
-constexpr uint64_t kLeaseNone = 2;  // F_UNLCK
 
 uint64_t FileLimit(Task& task) { return task.group().limits().soft(Limit::kFiles); }
 
@@ -101,9 +102,42 @@ SyscallResult DescriptorCommand(Task& task, Fd fd, FcntlCommand command, uint64_
       const auto file = TRY(task.fds().Get(fd, Rights::kNone, true));
       return file == TRY(task.fds().Get(Fd{int32_t(argument)}, Rights::kNone, true)) ? 1 : 0;
     }
+    case kCreatedQuery:
+      return TRY(task.fds().Get(fd, Rights::kNone, true))->was_created() ? 1 : 0;
     default:
       return Errno::kEINVAL;
   }
+}
+
+// ---- What others do to a file or a directory.
+
+SyscallResult SetLease(Task& task, Fd fd, vfs::FileDescription& file, int32_t type) {
+  if (type < int32_t(vfs::LeaseType::kRead) || type > int32_t(vfs::LeaseType::kNone))
+    return Errno::kEINVAL;
+  const auto vnode = file.path().vnode();
+  if (!vnode) return Errno::kEINVAL;
+  const auto credentials = task.credentials();
+  if (TRY(vnode->GetOwnership()).uid != credentials->fsuid &&
+      !credentials->Has(vfs::Capability::kLease))
+    return Errno::kEACCES;
+  TRY(vfs::SetLease(file, vfs::LeaseType(type), task.group().pid(), TRY(MakeFileMessenger(fd))));
+  if (vfs::LeaseType(type) != vfs::LeaseType::kNone) ClaimAsync(task, file);
+  return 0;
+}
+
+SyscallResult NotifyOfDirectory(Task& task, Fd fd, const RefPtr<vfs::FileDescription>& file,
+                                uint32_t events) {
+  if (vfs::dir_notify_enable.get() == 0) return Errno::kEINVAL;
+  if ((events & ~uint32_t(vfs::DirectoryEvent::kMultiShot)) == 0) {
+    vfs::ForgetDirectory(*file, &task.fds());
+    return 0;
+  }
+  TRY(vfs::WatchDirectory(*file, &task.fds(), events, TRY(MakeFileMessenger(fd))));
+  ClaimAsync(task, *file);
+  // Another thread may have closed the descriptor before this one was there.
+  const auto still = task.fds().Get(fd);
+  if (!still.ok() || still.value() != file) vfs::ForgetDirectory(*file, &task.fds());
+  return 0;
 }
 
 SyscallResult SetWriteHint(Task& task, vfs::FileDescription& file, UserPtr<const uint64_t> from) {
@@ -144,8 +178,12 @@ SyscallResult FileCommand(Task& task, Fd fd, const RefPtr<vfs::FileDescription>&
       return 0;
     case kGetSignal:
       return uint64_t(file->owner_signal.load());
+    case kSetLease:
+      return SetLease(task, fd, *file, int32_t(argument));
     case kGetLease:
-      return kLeaseNone;
+      return uint64_t(vfs::GetLease(*file));
+    case kNotify:
+      return NotifyOfDirectory(task, fd, file, uint32_t(argument));
     case kSetPipeSize:
       return vfs::SetPipeSize(*file, uint32_t(argument), task.Has(vfs::Capability::kSysResource));
     case kGetPipeSize:
@@ -195,6 +233,7 @@ SyscallResult sys_fcntl(Task& task, Fd fd, FcntlCommand command, uint64_t argume
     case FcntlCommand::kSetFd:
     case FcntlCommand::kGetFlags:
     case FcntlCommand::kDupFdQuery:
+    case FcntlCommand::kCreatedQuery:
       return DescriptorCommand(task, fd, command, argument);
     default:
       if (HasAny(file->flags(), OpenFlags::kPath)) return Errno::kEBADF;

@@ -216,7 +216,9 @@ SyscallResult sys_truncate(Task& task, UserCString path, int64_t size) {
   if (vnode && vnode->type() == vfs::VnodeType::kRegular &&
       uint64_t(size) > TRY(vnode->GetAttributes()).size)
     TRY(CheckFileSize(task, uint64_t(size)));
-  return Done(vfs::TruncatePath(*task.credentials(), place, uint64_t(size)));
+  return Done(RetryAfterLeases(task, [&](RefPtr<vfs::LeaseWait>& wait) {
+    return vfs::TruncatePath(*task.credentials(), place, uint64_t(size), wait);
+  }));
 }
 
 SyscallResult sys_ftruncate(Task& task, Fd fd, int64_t size) {

@@ -48,7 +48,9 @@ SyscallResult OpenFile(Task& task, Fd directory, UserCString path, vfs::OpenHow 
   // That belongs to the descriptor, not to the file.
   const bool close_on_exec = HasAny(how.flags, OpenFlags::kCloseOnExec);
   how.flags &= ~OpenFlags::kCloseOnExec;
-  const auto file = TRY(vfs::Open(argument.context(), argument.text, how));
+  const auto file = TRY(RetryAfterLeases(task, [&](RefPtr<vfs::LeaseWait>& wait) {
+    return vfs::Open(argument.context(), argument.text, how, &wait);
+  }));
   // A FIFO waits here for its other side; the handle keeps it open beyond the wait.
   const Handle keeps_open(file, Rights::kNone);
   TRY(RetryUntilReady(task, *file, Signals::kUser, false, [&] { return file->FinishOpen(); }));

@@ -80,6 +80,7 @@ class HostVnode final : public Vnode {
   Result<void> Rename(std::string_view name, Vnode& moved, Vnode& new_parent,
                       std::string_view new_name, Vnode* victim, uint32_t flags) override;
   Result<void> ReadDirectory(uint64_t cursor, DirentSink& sink) override EXCLUDES(open_lock_);
+  bool can_lease() const override { return false; }
   bool CacheNames() const override { return false; }
   bool RevalidateNames() const override { return true; }
   uint64_t NamesStamp() override;

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "vfs/file_locks.h"
+#include "vfs/leases.h"
 #include "vfs/procfs/proc_entry.h"
 
 // Advisory locks: /proc/locks, and the "lock:" lines of /proc/PID/fdinfo.
@@ -18,17 +19,28 @@ class LockWriter {
           kind == Kind::kFlock     ? "FLOCK "
           : kind == Kind::kProcess ? "POSIX "
                                    : "OFDLCK",
-          " ADVISORY  ", lock.exclusive ? "WRITE " : "READ ", lock.process_id, ' ',
-          Hex{DeviceMajor(file.device), 2}, ':', Hex{DeviceMinor(file.device), 2}, ':', file.inode,
-          ' ', lock.first, ' ');
+          " ADVISORY  ", lock.exclusive ? "WRITE " : "READ ", lock.process_id, ' ');
+    AddIdentity(file);
+    Write(out_, ' ', lock.first, ' ');
     if (lock.last == FileLock::kToEnd) {
       out_.Append("EOF\n");
     } else {
       Write(out_, lock.last, '\n');
     }
   }
+  void Add(const LeaseInfo& lease, const Attributes& file) {
+    constexpr std::string_view kTypes[] = {"READ ", "WRITE ", "UNLCK "};
+    Write(out_, prefix_, ++number_, ": LEASE  ", lease.breaking ? "BREAKING  " : "ACTIVE    ",
+          kTypes[size_t(lease.type)], lease.process_id, ' ');
+    AddIdentity(file);
+    out_.Append(" 0 EOF\n");
+  }
 
  private:
+  void AddIdentity(const Attributes& file) {
+    Write(out_, Hex{DeviceMajor(file.device), 2}, ':', Hex{DeviceMinor(file.device), 2}, ':',
+          file.inode);
+  }
   TextSink& out_;
   const std::string_view prefix_;
   unsigned number_ = 0;
@@ -60,9 +72,11 @@ Result<void> ShowLocks(const ProcRequest& request, TextSink& out) {
       RefPtr<Vnode> vnode = open.ok() ? open.value().file->path().vnode() : nullptr;
       if (!vnode || std::find(seen.begin(), seen.end(), vnode) != seen.end()) continue;
       const auto locks = TRY(LocksOf(*vnode));
-      if (locks.empty()) continue;
+      const auto leases = TRY(ListLeases(*vnode));
+      if (locks.empty() && leases.empty()) continue;
       const Attributes attributes = TRY(IdentityOf(*vnode));
       for (const FileLock& lock : locks) writer.Add(lock, attributes);
+      for (const LeaseInfo& lease : leases) writer.Add(lease, attributes);
       TRY(seen.PushBack(std::move(vnode)));
     }
   }
@@ -76,6 +90,8 @@ Result<void> ShowLocksOf(FileDescription& file, TextSink& out) {
   const auto locks = TRY(LocksOf(*vnode));
   for (const FileLock& lock : locks)
     if (lock.file == &file) writer.Add(lock, TRY(IdentityOf(*vnode)));
+  for (const LeaseInfo& lease : TRY(ListLeases(*vnode)))
+    if (lease.file == &file) writer.Add(lease, TRY(IdentityOf(*vnode)));
   return {};
 }
 

@@ -2,7 +2,9 @@
 
 #include "hal/devices.h"
 #include "hal/memory.h"
+#include "vfs/directory_notice.h"
 #include "vfs/inotify.h"
+#include "vfs/leases.h"
 #include "vfs/procfs/proc_entry.h"
 #include "vfs/tty/devpts.h"
 
@@ -141,6 +143,7 @@ Result<void> ShowEmptyLine(const ProcRequest&, TextSink& out) {
 // Constants are what the kernel's code enforces, under the same numbers, or say what it lacks.
 constexpr ProcEntry kEntries[] = {
     {.path = "fs/dentry-state", .show = ShowDentryState},
+    {.path = "fs/dir-notify-enable", .mode = kWritable, .setting = &dir_notify_enable},
     {.path = "fs/epoll/max_user_watches", .constant = kNoLimit},
     {.path = "fs/file-max", .constant = kNoLimit},
     {.path = "fs/file-nr", .show = ShowFileNumbers},
@@ -155,8 +158,8 @@ constexpr ProcEntry kEntries[] = {
     {.path = "fs/inotify/max_user_watches",
      .mode = kWritable,
      .setting = &inotify_limits.user_watches},
-    {.path = "fs/lease-break-time", .constant = "45"},
-    {.path = "fs/leases-enable", .constant = "0"},
+    {.path = "fs/lease-break-time", .mode = kWritable, .setting = &lease_break_time},
+    {.path = "fs/leases-enable", .mode = kWritable, .setting = &leases_enable},
     {.path = "fs/mount-max", .mode = kWritable, .show = ShowMountMax, .store = StoreMountMax},
     {.path = "fs/nr_open", .constant = "1048576"},
     {.path = "fs/overflowgid", .constant = "65534"},

@@ -1,0 +1,86 @@
+#include "compat/signal_mailbox.h"
+
+#include "hal/parking.h"
+#include "hal/thread.h"
+
+namespace zrun::compat {
+
+namespace internal {
+constinit std::atomic<uint32_t> posted_items{0};
+}  // namespace internal
+
+namespace {
+
+// Everything there is one of. No lock is taken while its own is held.
+struct Mailbox {
+  Mutex lock{LockRank::kLeaf};
+  IntrusiveList<MailboxItem> queue GUARDED_BY(lock);  // each holds a reference
+  bool started GUARDED_BY(lock) = false;
+  std::atomic<uint32_t> postings{0};
+};
+
+// Never destroyed; made by the first who asks.
+alignas(Mailbox) constinit std::byte g_storage[sizeof(Mailbox)] = {};
+constinit Mutex g_making{LockRank::kLeaf};
+constinit std::atomic<Mailbox*> g_mailbox{nullptr};
+
+Mailbox& GetMailbox() {
+  MutexLock lock(g_making);
+  if (!g_mailbox.load()) g_mailbox.store(new (g_storage) Mailbox);
+  return *g_mailbox.load();
+}
+
+RefPtr<MailboxItem> TakePosted(Mailbox& box) {
+  MutexLock lock(box.lock);
+  MailboxItem* const item = box.queue.PopFront();
+  if (item) internal::posted_items.fetch_sub(1, std::memory_order_relaxed);
+  return RefPtr<MailboxItem>::Adopt(item);
+}
+
+void SenderMain(void*) {
+  Mailbox& box = GetMailbox();
+  for (;;) {
+    const uint32_t seen = box.postings.load(std::memory_order_acquire);
+    if (const auto item = TakePosted(box)) {
+      item->Deliver();
+    } else {
+      hal::WaitOnWord(box.postings, seen, hal::Deadline::Never());
+    }
+  }
+}
+
+}  // namespace
+
+Result<void> StartMailbox() {
+  Mailbox& box = GetMailbox();
+  {
+    MutexLock lock(box.lock);
+    if (std::exchange(box.started, true)) return {};
+  }
+  if (auto started = hal::StartThread(nullptr, {SenderMain, nullptr}); !started.ok()) {
+    MutexLock lock(box.lock);
+    box.started = false;
+    return started.error();
+  }
+  return {};
+}
+
+void Post(MailboxItem& item) {
+  Mailbox& box = *g_mailbox.load();
+  MutexLock lock(box.lock);
+  if (item.is_linked()) return;
+  item.AddRef();
+  box.queue.PushBack(item);
+  internal::posted_items.fetch_add(1, std::memory_order_relaxed);
+  box.postings.fetch_add(1, std::memory_order_release);
+  hal::WakeWord(box.postings, 1);
+}
+
+namespace internal {
+void DeliverPostedSlow() {
+  Mailbox& box = *g_mailbox.load();
+  while (const auto item = TakePosted(box)) item->Deliver();
+}
+}  // namespace internal
+
+}  // namespace zrun::compat
