@@ -7,10 +7,20 @@
 namespace zrun::vfs {
 
 namespace {
-constexpr uint32_t kFionRead = 0x541b;              // FIONREAD, <asm-generic/ioctls.h>
-constexpr uint64_t kMaxUnprivilegedSize = 1 << 20;  // /proc/sys/fs/pipe-max-size
+constexpr uint32_t kFionRead = 0x541b;  // FIONREAD, <asm-generic/ioctls.h>
 constexpr uint64_t kMaxSize = 1u << 31;
+uint64_t RoundSize(uint64_t size) {
+  return std::bit_ceil(std::max<uint64_t>(size, PipePage::kSize));
+}
 }  // namespace
+
+constinit Setting pipe_max_size{1 << 20, 0, kMaxSize};
+
+bool SetPipeMaxSize(uint64_t size) {
+  if (size > kMaxSize) return false;
+  pipe_max_size.value.store(int64_t(RoundSize(size)));
+  return true;
+}
 
 // ---- Pipe
 
@@ -243,8 +253,11 @@ Result<uint64_t> PipeEnd::Ioctl(uint32_t request, uint64_t argument, UserMemory&
 
 // ---- Making them
 
-Result<PipePair> CreatePipe(OpenFlags flags, FileOwner owner) {
+Result<PipePair> CreatePipe(OpenFlags flags, FileOwner owner, bool privileged) {
   auto pipe = TRY(Pipe::Create());
+  if (const auto most = uint64_t(pipe_max_size.get()) / PipePage::kSize;
+      !privileged && most < pipe->capacity())
+    TRY(pipe->SetCapacity(uint32_t(most)));
   const Path path = TRY(MakeAnonymousPath("pipe", kModeFifo | 0600, owner, pipe));
   flags &= OpenFlags::kNonBlock | OpenFlags::kDirect;
   auto reader = TRY(MakeRef<PipeEnd>(path, flags | OpenFlags::kReadOnly, pipe, false));
@@ -280,9 +293,9 @@ Result<uint64_t> SetPipeSize(FileDescription& file, uint64_t size, bool privileg
   PipeEnd* end = AsPipeEnd(file);
   if (!end) return Errno::kEBADF;
   if (size > kMaxSize) return Errno::kEINVAL;
-  const uint64_t rounded = std::bit_ceil(std::max<uint64_t>(size, PipePage::kSize));
+  const uint64_t rounded = RoundSize(size);
   const uint32_t slots = uint32_t(rounded / PipePage::kSize);
-  if (rounded > kMaxUnprivilegedSize && slots > end->pipe().capacity() && !privileged)
+  if (rounded > uint64_t(pipe_max_size.get()) && slots > end->pipe().capacity() && !privileged)
     return Errno::kEPERM;
   TRY(end->pipe().SetCapacity(slots));
   return rounded;

@@ -1,6 +1,7 @@
 #pragma once
 #include "vfs/anonymous.h"
 #include "vfs/file_description.h"
+#include "vfs/setting.h"
 
 namespace zrun::vfs {
 
@@ -8,8 +9,12 @@ namespace zrun::vfs {
 struct PipePair {
   RefPtr<FileDescription> reader, writer;
 };
+// /proc/sys/fs/pipe-max-size: what one may have who is not privileged (CAP_SYS_RESOURCE).
+extern Setting pipe_max_size;
+// Rounds up to a power of two of pages; false if it is too much.
+bool SetPipeMaxSize(uint64_t size);
 // |flags|: kNonBlock and kDirect (packets).
-Result<PipePair> CreatePipe(OpenFlags flags, FileOwner owner = {});
+Result<PipePair> CreatePipe(OpenFlags flags, FileOwner owner = {}, bool privileged = true);
 // open(2) of a FIFO. ENXIO for a writer that may not wait while nobody reads; otherwise the file's
 // FinishOpen() gives kEAGAIN until the other side is there.
 Result<RefPtr<FileDescription>> OpenFifo(const Path& path, OpenFlags flags);

@@ -13,8 +13,9 @@ SyscallResult sys_pipe2(Task& task, UserPtr<int32_t> fds, OpenFlags flags) {
                OpenFlags::kCloseOnExec | OpenFlags::kNonBlock | OpenFlags::kDirect | kNotification))
     return Errno::kEINVAL;
   if (HasAny(flags, kNotification)) return Errno::kENOPKG;  // as without CONFIG_WATCH_QUEUE
-  const auto pipe = TRY(vfs::CreatePipe(flags & (OpenFlags::kNonBlock | OpenFlags::kDirect),
-                                        OwnerOf(*task.credentials())));
+  const auto pipe =
+      TRY(vfs::CreatePipe(flags & (OpenFlags::kNonBlock | OpenFlags::kDirect),
+                          OwnerOf(*task.credentials()), task.Has(vfs::Capability::kSysResource)));
   auto read_end = TRY(ReservedFd::Create(task));
   auto write_end = TRY(ReservedFd::Create(task));
   const int32_t numbers[2] = {read_end.fd().value, write_end.fd().value};

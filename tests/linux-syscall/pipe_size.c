@@ -1,4 +1,6 @@
 // F_GETPIPE_SZ, F_SETPIPE_SZ: rounding, growing with data inside, shrinking below it.
+#include <sys/prctl.h>
+
 #include "check.h"
 
 int main(void) {
@@ -26,5 +28,35 @@ int main(void) {
     BecomeNobody();
     CHECK_ERR(fcntl(ends[1], F_SETPIPE_SZ, 1 << 30), EPERM);  // above /proc/sys/fs/pipe-max-size
   });
+  // That is how large a pipe of theirs is to begin with, at most.
+  FILE* limit = IsRoot() ? fopen("/proc/sys/fs/pipe-max-size", "r+") : NULL;
+  if (!limit) return 0;
+  int before, now = 0;
+  CHECK_EQ(fscanf(limit, "%d", &before), 1);
+  rewind(limit);
+  fprintf(limit, "5000\n");
+  bool kept = fflush(limit) == 0;
+  pid_t pid = Fork();
+  if (pid == 0) {
+    enum { kCapSysResource = 24 };
+    CHECK_OK(pipe(ends));
+    CHECK_EQ(fcntl(ends[0], F_GETPIPE_SZ),
+             prctl(PR_CAPBSET_READ, kCapSysResource) == 1 ? 16 * page : 2 * page);
+    BecomeNobody();
+    CHECK_OK(pipe(ends));
+    CHECK_EQ(fcntl(ends[0], F_GETPIPE_SZ), 2 * page);
+    CHECK_ERR(fcntl(ends[1], F_SETPIPE_SZ, 4 * page), EPERM);
+    _exit(0);
+  }
+  int status;
+  CHECK_OK(waitpid(pid, &status, 0));
+  rewind(limit);
+  if (fscanf(limit, "%d", &now) != 1) now = 0;
+  rewind(limit);
+  fprintf(limit, "%d\n", before);
+  fclose(limit);
+  CHECK(kept);
+  CHECK_EQ(status, 0);
+  CHECK_EQ(now, 2 * page);  // rounded as sizes are
   return 0;
 }

@@ -5,6 +5,7 @@
 #include "vfs/directory_notice.h"
 #include "vfs/inotify.h"
 #include "vfs/leases.h"
+#include "vfs/pipe.h"
 #include "vfs/procfs/proc_entry.h"
 #include "vfs/tty/devpts.h"
 
@@ -98,6 +99,17 @@ Result<void> StoreMountMax(const ProcRequest&, std::string_view text) {
   return {};
 }
 
+Result<void> ShowPipeMaxSize(const ProcRequest&, TextSink& out) {
+  Write(out, pipe_max_size.get(), '\n');
+  return {};
+}
+Result<void> StorePipeMaxSize(const ProcRequest&, std::string_view text) {
+  const ParsedNumber number = ParseUnsigned(text);
+  if (number.length == 0 || number.length != text.size() || !SetPipeMaxSize(number.value))
+    return Errno::kEINVAL;
+  return {};
+}
+
 constinit Setting g_dirty_background_ratio{10, 0, 100};
 constinit Setting g_dirty_expire{3000, 0, INT32_MAX};
 constinit Setting g_dirty_ratio{20, 0, 100};
@@ -164,7 +176,10 @@ constexpr ProcEntry kEntries[] = {
     {.path = "fs/nr_open", .constant = "1048576"},
     {.path = "fs/overflowgid", .constant = "65534"},
     {.path = "fs/overflowuid", .constant = "65534"},
-    {.path = "fs/pipe-max-size", .constant = "1048576"},
+    {.path = "fs/pipe-max-size",
+     .mode = kWritable,
+     .show = ShowPipeMaxSize,
+     .store = StorePipeMaxSize},
     {.path = "fs/pipe-user-pages-hard", .constant = "0"},
     {.path = "fs/pipe-user-pages-soft", .constant = "0"},  // no limit
     {.path = "fs/protected_fifos", .constant = "1"},
