@@ -1,9 +1,22 @@
 #include "vfs/ramfs/ram_regular.h"
 
+#include <algorithm>
+
+#include "objects/vm/page_allocator.h"
+
 namespace zrun::vfs {
 namespace {
 
 constexpr uint64_t kMaxSize = INT64_MAX;
+
+// Whether memory for what is missing in [begin, end) can be had: who asks for more than there is
+// would take what there is from all others first.
+bool HasRamFor(const VmObject& contents, uint64_t begin, uint64_t end) {
+  const uint64_t present = contents.CountCached(begin, end).present * hal::kPageSize;
+  const uint64_t wanted = end - begin, free = RamFrames().statistics().free_bytes;
+  const uint64_t missing = wanted - std::min(present, wanted);
+  return free >= RamFrames().low_bytes() && missing <= free - RamFrames().low_bytes();
+}
 
 }  // namespace
 
@@ -168,6 +181,7 @@ Result<void> RamRegular::Allocate(uint32_t mode, uint64_t offset, uint64_t size)
     if (limit > offset) {
       if (TRY(FitToSpace(*contents, offset, limit - offset)) != limit - offset)
         return Errno::kENOSPC;
+      if (!HasRamFor(*contents, offset, limit)) return Errno::kENOSPC;
       if (limit > contents->size()) TRY(contents->Resize(limit));
       const auto committed = contents->Commit(offset, limit - offset);
       if (!committed.ok()) {

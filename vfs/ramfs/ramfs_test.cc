@@ -2,6 +2,7 @@
 
 #include <set>
 
+#include "objects/vm/page_allocator.h"
 #include "vfs/test_tree.h"
 
 namespace zrun::vfs {
@@ -100,6 +101,23 @@ TEST(Ramfs, Allocates) {
   EXPECT_EQ(tree.Stat("/f").size, 10000u);
   EXPECT_EQ(ErrorOf(file->Allocate(8, 0, 4096)), "EOPNOTSUPP");
   EXPECT_EQ(ErrorOf(file->Allocate(0, 0, 0)), "EINVAL");
+}
+
+// Who asks for more memory than there is leaves the others what they have.
+TEST(Ramfs, AllocatesNoMoreThanThereIs) {
+  Tree tree;
+  auto file = Get(tree.Open("/f", kReadWrite | kCreate));
+  EXPECT_EQ(ErrorOf(file->Allocate(0, 0, 10000)), "OK");
+  const uint64_t free = RamFrames().statistics().free_bytes;
+  EXPECT_EQ(ErrorOf(file->Allocate(0, 0, uint64_t{1} << 45)), "ENOSPC");
+  EXPECT_EQ(ErrorOf(file->Allocate(0, uint64_t{1} << 50, free)), "ENOSPC");
+  EXPECT_EQ(ErrorOf(file->Allocate(0, 0, free + 4096)), "ENOSPC");
+  EXPECT_EQ(RamFrames().statistics().free_bytes, free);
+  EXPECT_EQ(tree.Stat("/f").size, 10000u);
+  // The size alone costs nothing.
+  EXPECT_EQ(ErrorOf(file->Truncate(uint64_t{1} << 45)), "OK");
+  EXPECT_EQ(ErrorOf(file->Allocate(1, 0, uint64_t{1} << 45)), "ENOSPC");
+  EXPECT_EQ(ErrorOf(file->Allocate(3, 0, uint64_t{1} << 45)), "OK");
 }
 
 TEST(Ramfs, IsFullAtItsLimits) {
