@@ -31,12 +31,18 @@ Result<void> RemovePrivileges(Vnode& vnode, bool keeps_set_id) {
   return vnode.SetAttributes(change);
 }
 
-Result<void> TruncateAsWriter(const Credentials& credentials, Vnode& vnode, uint64_t size) {
-  if (!vnode.AddWriter()) return Errno::kETXTBSY;
+namespace {
+Result<void> TruncateCounted(const Credentials& credentials, Vnode& vnode, uint64_t size) {
   auto truncated = vnode.Truncate(size);
   if (truncated.ok()) truncated = RemovePrivileges(vnode, credentials.Has(Capability::kFsetid));
   vnode.RemoveWriter();
   return truncated;
+}
+}  // namespace
+
+Result<void> TruncateAsWriter(const Credentials& credentials, Vnode& vnode, uint64_t size) {
+  if (!vnode.AddWriter()) return Errno::kETXTBSY;
+  return TruncateCounted(credentials, vnode, size);
 }
 
 Result<void> CheckAccess(const Credentials& credentials, const Path& path, uint32_t mask) {
@@ -146,9 +152,15 @@ Result<void> TruncatePath(const Credentials& credentials, const Path& path, uint
   TRY(CheckWritableMount(path));
   TRY(CheckMode(credentials, vnode, kMayWrite));
   if (vnode.is_append_only()) return Errno::kEPERM;
-  wait = TRY(BreakLeases(vnode, true, true));
-  if (wait) return Errno::kEAGAIN;
-  TRY(TruncateAsWriter(credentials, vnode, size));
+  if (!vnode.AddWriter()) return Errno::kETXTBSY;
+  auto blocked = BreakLeases(vnode, true, true);
+  if (!blocked.ok()) vnode.RemoveWriter();
+  wait = TRY(std::move(blocked));
+  if (wait) {
+    wait->KeepWriter(path.vnode());
+    return Errno::kEAGAIN;
+  }
+  TRY(TruncateCounted(credentials, vnode, size));
   NotifyFile(path, NotifyEvent::kModify);
   return {};
 }

@@ -264,7 +264,10 @@ Result<Vector<LeaseInfo>> LeaseTable::List(uintptr_t vnode) {
   return found;
 }
 
-LeaseWait::~LeaseWait() { GetTable().Leave(*this); }
+LeaseWait::~LeaseWait() {
+  GetTable().Leave(*this);
+  if (writing_) writing_->RemoveWriter();
+}
 
 Result<void> SetLease(FileDescription& file, LeaseType type, int32_t process_id,
                       RefPtr<FileMessenger> messenger) {

@@ -18,8 +18,9 @@ class LeaseWait final : public KernelObject, public ListNode<> {
   ~LeaseWait() override;
   // When the time of those in the way has passed at the latest: then it is worth trying again, too.
   hal::Deadline deadline() const { return deadline_; }
-  // What was to be opened counts as open while its opener waits.
+  // What was to be opened counts as open while its opener waits, or who truncates as a writer.
   void Keep(RefPtr<FileDescription> opening) { opening_ = std::move(opening); }
+  void KeepWriter(RefPtr<Vnode> writing) { writing_ = std::move(writing); }
 
  private:
   template <typename T, typename... Args>
@@ -28,6 +29,7 @@ class LeaseWait final : public KernelObject, public ListNode<> {
   LeaseWait() : KernelObject(ObjectType::kEvent) {}
   void Wake() { UpdateSignals(Signals::kNone, Signals::kSignaled); }
   RefPtr<FileDescription> opening_;
+  RefPtr<Vnode> writing_;  // counts one writer
   uintptr_t file_ = 0;
   hal::Deadline deadline_ = hal::Deadline::Never();
 };

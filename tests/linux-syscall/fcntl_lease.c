@@ -190,6 +190,25 @@ static void CheckWaiting(void) {
   Nap(60);
   close(held);
   WAIT_EXIT(pid, 0);
+  // A writer who waits counts as one: the lease cannot become one that he would not mind.
+  for (int truncates = 0; truncates < 2; truncates++) {
+    held = Open(O_RDONLY);
+    CHECK_OK(fcntl(held, F_SETLEASE, F_WRLCK));
+    count = 0;
+    pid = Fork();
+    if (pid == 0) {
+      close(held);
+      if (truncates) CHECK_OK(truncate("file", 1));
+      if (!truncates) CHECK_OK(open("file", O_RDWR));
+      _exit(0);
+    }
+    while (!EVENTUALLY(count >= 1)) {
+    }
+    CHECK_ERR(fcntl(held, F_SETLEASE, F_RDLCK), EAGAIN);
+    CHECK_OK(fcntl(held, F_SETLEASE, F_UNLCK));
+    WAIT_EXIT(pid, 0);
+    close(held);
+  }
   // Nobody waits for longer than it is said in /proc.
   if (!IsRoot()) return;
   FILE* file = fopen("/proc/sys/fs/lease-break-time", "r+");
