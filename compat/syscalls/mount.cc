@@ -159,6 +159,9 @@ SyscallResult sys_mount(Task& task, UserCString source, UserCString target, User
   const auto where = TRY(ResolvePath(task, Fd{kAtFdCwd}, target, WalkFlags::kNone));
   if (!MayMount(task)) return Errno::kEPERM;
   if (HasAny(bits, kRemount)) return Remount(task, where, bits);
+  // What comes and goes with a process is no place to mount upon.
+  if (const auto vnode = where.vnode(); vnode && vnode->FollowMagicLink().ok())
+    return Errno::kENOENT;
   if (HasAny(bits, kBind)) return Bind(task, where, source, bits);
   if (HasAny(bits, kPropagation)) return ChangePropagation(where, bits);
   if (HasAny(bits, kMove)) {
