@@ -1,5 +1,6 @@
 #pragma once
 // Shared by the files of VmAddressRegion, and by nobody else.
+#include "objects/vm/map_limit.h"
 #include "objects/vm/private_pages.h"
 #include "objects/vm/vm_address_region.h"
 #include "objects/vm/vm_mapping.h"
@@ -23,8 +24,6 @@ void VmAddressRegion::Modify(VmMapping& mapping, Change change) {
   change(mapping.info);
   Count(mapping, true);
 }
-
-inline constexpr size_t kMaxMappings = 65530;  // Linux's vm.max_map_count
 
 // Too much to make all translations of ahead of use, where they are: most of it may be holes.
 inline bool IsVast(const VmMapping& mapping) {

@@ -33,7 +33,7 @@ bool MayGrowTo(const VmMapping* above) {
 // What is made of a vast mapping at a time, as a mapping of its own: what lies around an address
 // that is used. The more there are, the larger they get: there may not be more than so many.
 VirtRange WindowAt(const VmMapping& mapping, vaddr_t address, uint64_t mappings) {
-  constexpr uint64_t kLeast = uint64_t{2} << 20, kMany = kMaxMappings / 8;
+  constexpr uint64_t kLeast = uint64_t{2} << 20, kMany = kUsualMaxMappings / 8;
   const uint64_t size = kLeast << std::min<uint64_t>(mappings / kMany, 6);
   const vaddr_t base = std::max(address & ~(size - 1), mapping.base() + mapping.populated);
   const vaddr_t end = std::min((address | (size - 1)) + 1, mapping.end());

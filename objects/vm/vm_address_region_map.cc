@@ -5,6 +5,8 @@
 
 namespace zrun {
 
+constinit std::atomic<uint32_t> max_mappings{kUsualMaxMappings};
+
 using hal::Access;
 using hal::vaddr_t;
 using hal::VirtRange;
@@ -86,7 +88,7 @@ Result<void> VmAddressRegion::CheckLimits(const Mapping& mapping, uint64_t size,
   if (CountsAsData(mapping) && (size > data_limit_ || totals_.data_bytes > data_limit_ - size)) {
     return Errno::kENOMEM;
   }
-  if (totals_.mappings >= kMaxMappings) return Errno::kENOMEM;
+  if (totals_.mappings >= max_mappings.load(std::memory_order_relaxed)) return Errno::kENOMEM;
   return {};
 }
 
@@ -168,6 +170,11 @@ Result<void> VmAddressRegion::Unmap(VirtRange range) {
 
 Result<void> VmAddressRegion::UnmapLocked(VirtRange range, Dead& dead) {
   if (IsSealed(range)) return Errno::kEPERM;
+  // What is taken from the middle of one leaves two.
+  if (const VmMapping* const around = Containing(range.base);
+      around && around->base() < range.base && range.end() < around->end() &&
+      totals_.mappings >= max_mappings.load(std::memory_order_relaxed))
+    return Errno::kENOMEM;
   TRY(SplitAround(range));
   VmMapping* first = FirstAfter(range.base);
   while (first && first->base() < range.end()) {

@@ -1,6 +1,7 @@
 // Runs over both bodies of private pages.
 #include "objects/vm/vm_address_region.h"
 
+#include "objects/vm/map_limit.h"
 #include "objects/vm/region_for_test.h"
 
 namespace zrun::region_test {
@@ -40,6 +41,22 @@ TEST_P(RegionMapTest, UnmapSplits) {
   // What comes back is zero.
   space.Map(At(6), 1).value();
   EXPECT_EQ(space.Read(At(6)), std::string(1, '\0'));
+}
+
+TEST_P(RegionMapTest, KeepsToTheNumberOfMappings) {
+  Space space;
+  space.Map(At(0), 10).value();
+  space.Map(At(20), 10).value();
+  max_mappings.store(uint32_t(space.region->totals().mappings));
+  EXPECT_EQ(space.Map(At(40), 1).error(), Errno::kENOMEM);
+  // A hole makes two of one.
+  EXPECT_EQ(space.region->Unmap(Pages(3, 2)).error(), Errno::kENOMEM);
+  EXPECT_EQ(space.Show(), "0-10rw 20-30rw");
+  EXPECT_TRUE(space.region->Unmap(Pages(0, 2)).ok());
+  EXPECT_TRUE(space.region->Unmap(Pages(8, 14)).ok());
+  max_mappings.store(kUsualMaxMappings);
+  EXPECT_TRUE(space.region->Unmap(Pages(3, 2)).ok());
+  EXPECT_EQ(space.Show(), "2-3rw 5-8rw 22-30rw");
 }
 
 TEST_P(RegionMapTest, ProtectSplitsAndJoins) {

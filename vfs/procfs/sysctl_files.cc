@@ -2,6 +2,7 @@
 
 #include "hal/devices.h"
 #include "hal/memory.h"
+#include "objects/vm/map_limit.h"
 #include "vfs/directory_notice.h"
 #include "vfs/inotify.h"
 #include "vfs/leases.h"
@@ -96,6 +97,18 @@ Result<void> StoreMountMax(const ProcRequest&, std::string_view text) {
       number.value > INT32_MAX)
     return Errno::kEINVAL;
   MountNamespace::SetLimit(uint32_t(number.value));
+  return {};
+}
+
+Result<void> ShowMaxMapCount(const ProcRequest&, TextSink& out) {
+  Write(out, max_mappings.load(), '\n');
+  return {};
+}
+Result<void> StoreMaxMapCount(const ProcRequest&, std::string_view text) {
+  const ParsedNumber number = ParseUnsigned(text);
+  if (number.length == 0 || number.length != text.size() || number.value > INT32_MAX)
+    return Errno::kEINVAL;
+  max_mappings.store(uint32_t(number.value));
   return {};
 }
 
@@ -246,7 +259,10 @@ constexpr ProcEntry kEntries[] = {
     {.path = "vm/dirty_ratio", .mode = kWritable, .setting = &g_dirty_ratio},
     {.path = "vm/dirty_writeback_centisecs", .mode = kWritable, .setting = &g_dirty_writeback},
     {.path = "vm/laptop_mode", .mode = kWritable, .setting = &g_laptop_mode},
-    {.path = "vm/max_map_count", .constant = "65530"},
+    {.path = "vm/max_map_count",
+     .mode = kWritable,
+     .show = ShowMaxMapCount,
+     .store = StoreMaxMapCount},
     {.path = "vm/min_free_kbytes", .show = ShowMinFree},
     {.path = "vm/mmap_min_addr", .constant = "65536"},
     {.path = "vm/mmap_rnd_bits", .constant = "28"},
