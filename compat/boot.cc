@@ -9,6 +9,7 @@
 #include "hal/devices.h"
 #include "objects/heap.h"
 #include "objects/ipc/timer.h"
+#include "vfs/hostfs/hostfs.h"
 #include "vfs/namei.h"
 
 namespace zrun::compat {
@@ -232,6 +233,9 @@ void OnMachineEvent(const hal::MachineEvent& event) {
       break;
     case hal::MachineEvent::Kind::kOutOfMemory:
       KillLargest();
+      break;
+    case hal::MachineEvent::Kind::kHostChanges:
+      vfs::DeliverHostChanges();
       break;
   }
 }

@@ -45,6 +45,7 @@ struct MachineEvent {
     kWindowSize,   // the launcher's terminal changed size
     kSignal,       // value: a Linux signal for the container's first process
     kOutOfMemory,  // the container is over its limit: free something or kill
+    kHostChanges,  // HostReadChanges() has something
   } kind;
   uint32_t value;
 };

@@ -93,6 +93,17 @@ struct HostLockConflict : HostLockRange {
 };
 Result<HostLockConflict> HostFindLock(HostNode open_node, const HostLockRange& range);
 
+// Watches the node's file or directory for |events| (inotify(7)'s bits), whoever makes them: ENOSPC
+// if the host has no more watches. A file has one watch, whichever node it is asked for through.
+Result<int32_t> HostWatch(HostNode node, uint32_t events);
+void HostUnwatch(int32_t watch);
+// Waits until the host has done what it does after it has answered: its changes of what was asked
+// for before are there to be read.
+void HostSettle();
+// What has come since the last time, as struct inotify_event records; 0 bytes: nothing. A
+// MachineEvent (kHostChanges) says when to ask.
+Result<size_t> HostReadChanges(std::span<std::byte> buffer);
+
 // The file as a bank of physical memory: pages of it can be mapped with AddressSpace, not reached
 // through PhysToVirt. Valid until the node is closed; mapping beyond the file's end faults as
 // SIGBUS.

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <sys/inotify.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -182,6 +183,17 @@ int Broker::Perform(const hal::BrokerRequest& request, const std::string& text,
       return -1;
     case Operation::kSetAttributes:
       SetAttributes(FindWritable(request.node), request);
+      return -1;
+    case Operation::kOpenChanges:
+      if (!changes_.is_valid()) changes_ = UniqueFd(Check(inotify_init1(IN_NONBLOCK | IN_CLOEXEC)));
+      return changes_.get();
+    case Operation::kWatch:
+      reply.node = uint32_t(
+          Check(inotify_add_watch(changes_.get(), ProcPath(Find(request.node).fd.get()).c_str(),
+                                  request.value & IN_ALL_EVENTS)));
+      return -1;
+    case Operation::kUnwatch:
+      Check(inotify_rm_watch(changes_.get(), int(request.node)));
       return -1;
     case Operation::kClose:
       nodes_.erase(request.node);

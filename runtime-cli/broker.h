@@ -39,6 +39,7 @@ class Broker {
   void SetAttributes(Node& node, const hal::BrokerRequest& request);
 
   UniqueFd supervisor_end_, container_end_;
+  UniqueFd changes_;  // inotify's, which the container reads
   std::map<uint32_t, Node> nodes_;
   uint32_t next_node_ = 1;
 };

@@ -15,9 +15,12 @@ namespace {
 constexpr size_t kBuckets = 64;
 
 struct DirectoryNotice : public ListNode<> {
+  ~DirectoryNotice() {
+    if (directory) directory->EndWatch();
+  }
   FileDescription* file = nullptr;
   const void* owner = nullptr;
-  uintptr_t directory = 0;  // its identity
+  RefPtr<Vnode> directory;
   uint32_t events = 0;
   RefPtr<FileMessenger> messenger;
 };
@@ -63,6 +66,8 @@ Result<void> WatchDirectory(FileDescription& file, const void* owner, uint32_t e
   const auto vnode = file.path().vnode();
   if (!vnode || vnode->type() != VnodeType::kDirectory) return Errno::kENOTDIR;
   auto fresh = TRY(MakeOwned<DirectoryNotice>());
+  TRY(vnode->BeginWatch());
+  fresh->directory = vnode;
   const uintptr_t key = vnode->identity();
   MutexLock lock(table_lock);
   if (!table) table = new (std::nothrow) NoticeList[kBuckets];
@@ -76,7 +81,6 @@ Result<void> WatchDirectory(FileDescription& file, const void* owner, uint32_t e
   DirectoryNotice& added = *fresh.release();
   added.file = &file;
   added.owner = owner;
-  added.directory = key;
   added.events = events;
   added.messenger = std::move(messenger);
   BucketOf(key).PushBack(added);
@@ -115,7 +119,8 @@ void TellDirectoryNoticesSlow(const Vnode& directory, uint32_t event) {
     DirectoryNotice* next = nullptr;
     for (DirectoryNotice* notice = bucket.front(); notice; notice = next) {
       next = bucket.NextOf(*notice);
-      if (notice->directory != directory.identity() || !(notice->events & events)) continue;
+      if (notice->directory->identity() != directory.identity() || !(notice->events & events))
+        continue;
       notice->messenger->Tell(*notice->file);
       if (!(notice->events & DirectoryEvent::kMultiShot)) Drop(*notice, dropped);
     }

@@ -49,6 +49,9 @@ struct User : public ListNode<> {
 };
 
 struct Watch : public ListNode<>, public ListNode<OwnerTag> {
+  ~Watch() {
+    if (vnode) vnode->EndWatch();
+  }
   Inotify* owner = nullptr;
   RefPtr<Vnode> vnode;
   int number = 0;
@@ -206,6 +209,8 @@ Result<int> Inotify::AddWatch(RefPtr<Vnode> vnode, uint32_t mask) {
   if ((mask & kMaskAdd) && (mask & kMaskCreate)) return Errno::kEINVAL;
   const uint32_t kept = mask & (kAllEvents | kExcludeUnlinked | kOneShot);
   auto watch = TRY(MakeOwned<Watch>());
+  TRY(vnode->BeginWatch());
+  watch->vnode = vnode;
   MutexLock lock(table_lock);
   TRY(GetTable());
   for (Watch& known : BucketOf(*vnode)) {
@@ -221,7 +226,6 @@ Result<int> Inotify::AddWatch(RefPtr<Vnode> vnode, uint32_t mask) {
   watch->owner = this;
   watch->number = last_number_;
   watch->mask = kept;
-  watch->vnode = std::move(vnode);
   Watch& added = *watch.release();
   BucketOf(*added.vnode).PushBack(added);
   watches_.PushBack(added);
@@ -375,6 +379,13 @@ void NotifyGoneSlow(Vnode& vnode) {
 }
 
 }  // namespace internal
+
+void NotifyOverflow(Vnode& vnode) {
+  MutexLock lock(table_lock);
+  if (!table) return;
+  for (Watch& watch : BucketOf(vnode))
+    if (watch.IsOf(vnode)) watch.owner->Queue(-1, uint32_t(NotifyEvent::kQueueOverflow), 0, {});
+}
 
 uint32_t NextNotifyCookie() { return next_cookie.fetch_add(1, std::memory_order_relaxed); }
 

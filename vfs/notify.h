@@ -53,6 +53,8 @@ inline void NotifyNameGone(Vnode& vnode) {
   if (internal::notify_watches.load(std::memory_order_relaxed) != 0) [[unlikely]]
     internal::NotifyGoneSlow(vnode);
 }
+// Events of |vnode| or of names in it were lost: told to those who watch it.
+void NotifyOverflow(Vnode& vnode);
 // Ties the kMovedFrom and kMovedTo of one rename together.
 uint32_t NextNotifyCookie();
 

@@ -102,6 +102,11 @@ class Vnode : public RefCounted<Vnode> {
   virtual Result<uint32_t> GetSeals() { return Errno::kEINVAL; }
   virtual Result<void> AddSeals(uint32_t) { return Errno::kEINVAL; }
 
+  // Somebody watches it (inotify(7), F_NOTIFY), one more or one less: where others can change it
+  // behind our back, they are watched too. ENOSPC. No lock held from kFileSystem on.
+  virtual Result<void> BeginWatch() { return {}; }
+  virtual void EndWatch() {}
+
   // chattr(1), InodeFlag bits: ENOTTY where files have none.
   virtual Result<uint32_t> GetFlags() { return Errno::kENOTTY; }
   virtual Result<void> SetFlags(uint32_t) { return Errno::kENOTTY; }

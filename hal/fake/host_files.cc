@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/inotify.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
@@ -246,6 +247,23 @@ Result<size_t> HostReadDirectory(HostNode open_node, uint64_t& cursor,
     done += entry->d_reclen;
   }
   return size_t(read);
+}
+
+namespace {
+int ChangesFd() {
+  static const int descriptor = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+  return descriptor;
+}
+}  // namespace
+
+Result<int32_t> HostWatch(HostNode node, uint32_t events) {
+  return CheckNode(inotify_add_watch(ChangesFd(), PathOf(node).c_str(), events));
+}
+void HostUnwatch(int32_t watch) { inotify_rm_watch(ChangesFd(), watch); }
+void HostSettle() {}
+Result<size_t> HostReadChanges(std::span<std::byte> buffer) {
+  const ssize_t size = read(ChangesFd(), buffer.data(), buffer.size());
+  return size < 0 ? size_t{0} : size_t(size);
 }
 
 Result<PhysRange> HostFileBank(HostNode open_node) {

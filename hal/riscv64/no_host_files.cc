@@ -30,6 +30,10 @@ Result<HostLockConflict> HostFindLock(HostNode, const HostLockRange&) { return E
 Result<size_t> HostReadDirectory(HostNode, uint64_t&, std::span<std::byte>) {
   return Errno::kENOSYS;
 }
+Result<int32_t> HostWatch(HostNode, uint32_t) { return Errno::kENOSYS; }
+void HostUnwatch(int32_t) {}
+void HostSettle() {}
+Result<size_t> HostReadChanges(std::span<std::byte>) { return size_t{0}; }
 Result<PhysRange> HostFileBank(HostNode) { return Errno::kENOSYS; }
 
 }  // namespace zrun::hal

@@ -16,6 +16,9 @@ enum class BrokerOperation : uint32_t {
   kRename,         // node, name, other = new directory, name2, value = flags
   kReadLink,       // node -> text
   kSetAttributes,  // node, times[], value = mode, uid, gid, valid
+  kOpenChanges,    // -> descriptor, to read of what is watched
+  kWatch,          // node, value = events -> watch in place of a node
+  kUnwatch,        // node = watch
   kClose,          // node; no answer
 };
 

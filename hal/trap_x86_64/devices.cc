@@ -23,11 +23,6 @@ constinit std::atomic<uint32_t> g_interest[3] = {};
 using EventHandler = void (*)(const MachineEvent&);
 constinit EventHandler g_handler = nullptr;
 
-void WakeReactor() {
-  const uint64_t one = 1;
-  HostCall(HostNumber::kWrite, Boot().event_fd, &one, 8);
-}
-
 void DeliverSupervisorEvents() {
   BootRecord& boot = Boot();
   uint64_t signals = boot.pending_signals.exchange(0);
@@ -42,19 +37,24 @@ void DeliverSupervisorEvents() {
 // The host's readiness, turned into events.
 void ReactorMain(void*) {
   for (;;) {
-    PollFd fds[4] = {{Boot().event_fd, kPollIn, 0}, {-1, 0, 0}, {-1, 0, 0}, {-1, 0, 0}};
+    PollFd fds[5] = {{Boot().event_fd, kPollIn, 0},
+                     {-1, 0, 0},
+                     {-1, 0, 0},
+                     {-1, 0, 0},
+                     {HostChangesFd(), kPollIn, 0}};
     for (unsigned i = 0; i < 3; i++) {
       const uint32_t interest = g_interest[i].load(std::memory_order_acquire);
       if (!interest) continue;
       fds[1 + i] = {Boot().stream_fds[i],
                     int16_t((interest & 1 ? kPollIn : 0) | (interest & 2 ? kPollOut : 0)), 0};
     }
-    if (HostPoll(fds, 4, true) < 0) continue;
+    if (HostPoll(fds, 5, true) < 0) continue;
     if (fds[0].revents) {
       uint64_t count;
       HostCall(HostNumber::kRead, Boot().event_fd, &count, 8);
       if (g_handler) DeliverSupervisorEvents();
     }
+    if (fds[4].revents && g_handler) g_handler({MachineEvent::Kind::kHostChanges, 0});
     for (unsigned i = 0; i < 3; i++) {
       if (!fds[1 + i].revents) continue;
       g_interest[i].store(0, std::memory_order_release);
@@ -64,6 +64,11 @@ void ReactorMain(void*) {
 }
 
 }  // namespace
+
+void WakeReactor() {
+  const uint64_t one = 1;
+  HostCall(HostNumber::kWrite, Boot().event_fd, &one, 8);
+}
 
 void StartReactor() {
   auto started = StartThread(nullptr, {ReactorMain, nullptr});

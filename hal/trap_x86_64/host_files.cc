@@ -326,6 +326,45 @@ Result<size_t> HostReadDirectory(HostNode open_node, uint64_t& cursor,
   return size;
 }
 
+namespace {
+// The host's inotify file, once somebody watches.
+constinit std::atomic<int32_t> g_changes_fd{-1};
+}  // namespace
+
+int HostChangesFd() { return g_changes_fd.load(std::memory_order_acquire); }
+
+Result<int32_t> HostWatch(HostNode node, uint32_t events) {
+  BrokerClient& client = Client();
+  HostLock lock(client.lock);
+  if (HostChangesFd() < 0) {
+    const int fd = TRY(Ask(client, BrokerOperation::kOpenChanges, kNoHostNode, {}, 0));
+    if (fd < 0) return NoPlace(client);
+    g_changes_fd.store(fd, std::memory_order_release);
+    WakeReactor();
+  }
+  TRY(Ask(client, BrokerOperation::kWatch, node, {}, events));
+  return int32_t(client.reply.node);
+}
+
+void HostUnwatch(int32_t watch) {
+  BrokerClient& client = Client();
+  HostLock lock(client.lock);
+  client.request = {};
+  client.request.operation = BrokerOperation::kUnwatch;
+  client.request.node = uint32_t(watch);
+  static_cast<void>(Exchange(client, 1));
+}
+
+// The broker answers in order; this answer is that there is no such watch.
+void HostSettle() { HostUnwatch(-1); }
+
+Result<size_t> HostReadChanges(std::span<std::byte> buffer) {
+  if (HostChangesFd() < 0) return size_t{0};
+  const int64_t size = HostCall(HostNumber::kRead, HostChangesFd(), buffer.data(), buffer.size());
+  if (size == -int64_t(Errno::kEAGAIN)) return size_t{0};
+  return HostSize(size);
+}
+
 Result<PhysRange> HostFileBank(HostNode open_node) {
   return PhysRange{kFileBank | paddr_t(uint32_t(open_node)) << kFileBankShift,
                    uint64_t{1} << kFileBankShift};

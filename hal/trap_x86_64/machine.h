@@ -109,6 +109,9 @@ HostRange ToHost(paddr_t address);
 void InstallSignals();
 void InstallFilters();
 void StartReactor();
+void WakeReactor();
+// What the reactor polls for kHostChanges; -1 while nobody watches.
+int HostChangesFd();
 void StartSpawner();
 // Runs |function| on the service carrier's spawner thread and waits: what must be made from its
 // clean address space.

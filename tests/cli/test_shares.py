@@ -1,6 +1,7 @@
 """Shared host directories: what one side does, the other sees."""
 import fcntl
 import os
+import select
 import sqlite3
 import stat
 import struct
@@ -282,3 +283,67 @@ def a_share_deeper_than_there_are_descriptors(z):
                                        env=z.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                        stderr=subprocess.PIPE))
     z.ok(result, "deep\ndeep\n400\n400\n")
+
+
+def put(z, name, text):
+    with open(os.path.join(z.folder, name), "w") as file:
+        file.write(text)
+
+
+class Watcher:
+    """A container whose busybox tells what happens in its directory."""
+
+    def __init__(self, z, script=""):
+        self.z, self.seen, self.count = z, [], 0
+        self.process = z.start(z.image, "--", "sh", "-c", f"{script} exec inotifyd - .:cewmynd")
+        # Until it watches: names come and go.
+        name = os.path.join(z.folder, "is-it-there")
+        def watches():
+            with open(name, "w"):
+                pass
+            os.remove(name)
+            return select.select([self.process.stdout], [], [], 0.05)[0]
+        z.until(watches, "a watch")
+        self.sync()
+        self.seen.clear()
+
+    def sync(self):
+        """Reads until what was done before must have come."""
+        self.count += 1
+        mark = f"mark-{self.count}"
+        put(self.z, mark, "")
+        while True:
+            kind, _, name = self.process.stdout.readline().decode().rstrip("\n").split("\t")
+            if name == mark and kind == "w":
+                return self.seen
+            if name not in ("is-it-there", mark):
+                self.seen.append(f"{kind} {name}")
+
+    def expect(self, *events):
+        self.z.equal(self.sync(), list(events))
+        self.seen.clear()
+
+
+@test
+def watches_in_a_share_hear_of_others(z):
+    watcher = Watcher(z)
+    put(z, "new", "hello")
+    watcher.expect("n new", "c new", "w new")
+    os.chmod(os.path.join(z.folder, "new"), 0o600)
+    os.rename(os.path.join(z.folder, "new"), os.path.join(z.folder, "old"))
+    os.remove(os.path.join(z.folder, "old"))
+    watcher.expect("e new", "m new", "y old", "d old")
+    # Another container.
+    z.ok(z.shell("echo hello > new; chmod 600 new; mv new old; mkdir d; rmdir d; rm old"))
+    watcher.expect("n new", "c new", "w new", "e new", "m new", "y old", "n d", "d d", "d old")
+
+
+@test
+def watches_in_a_share_hear_of_their_own_container_once(z):
+    script = """(while ! [ -e go ]; do sleep 0.05; done
+        echo hello > new; echo more >> new; chmod 600 new; mv new old; mkdir d; rmdir d; ln old link; rm old link) &"""
+    watcher = Watcher(z, script=script)
+    put(z, "go", "")
+    z.until(lambda: "d link" in watcher.sync(), "the last of the container's changes")
+    own = [event for event in watcher.seen if not event.endswith(" go")]
+    z.equal(own, ["n new", "c new", "w new", "c new", "w new", "e new", "m new", "y old", "n d", "d d", "n link", "d old", "d link"])

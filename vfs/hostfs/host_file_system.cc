@@ -33,7 +33,8 @@ HostVnode* HostFileSystem::Find(uint64_t device, uint64_t inode) {
   return nullptr;
 }
 
-Result<RefPtr<HostVnode>> HostFileSystem::GetVnode(hal::HostNode node) {
+Result<RefPtr<HostVnode>> HostFileSystem::GetVnode(hal::HostNode node, const HostVnode* parent,
+                                                   std::string_view name) {
   const auto attributes = hal::HostGetAttributes(node);
   if (!attributes.ok()) {
     hal::HostClose(node);
@@ -46,6 +47,7 @@ Result<RefPtr<HostVnode>> HostFileSystem::GetVnode(hal::HostNode node) {
     return made.error();
   }
   RefPtr<HostVnode> fresh = std::move(made).value();
+  if (parent) fresh->SetPlace(*parent, name);
   RefPtr<HostVnode> other;
   MutexLock lock(lock_);
   if (HostVnode* found = Find(attributes.value().device, attributes.value().inode)) {
@@ -57,6 +59,11 @@ Result<RefPtr<HostVnode>> HostFileSystem::GetVnode(hal::HostNode node) {
   head = fresh.get();
   node_count_.fetch_add(1, std::memory_order_relaxed);
   return fresh;
+}
+
+RefPtr<HostVnode> HostFileSystem::FindVnode(uint64_t device, uint64_t inode) {
+  MutexLock lock(lock_);
+  return RefPtr<HostVnode>::Adopt(Find(device, inode));
 }
 
 void HostFileSystem::Forget(HostVnode& vnode) {
@@ -86,18 +93,23 @@ Result<hal::HostNode> HostFileSystem::Lookup(hal::HostNode directory, std::strin
   return hal::HostLookup(directory, name);
 }
 
-Result<hal::HostNode> HostFileSystem::Create(hal::HostNode directory, std::string_view name,
+Result<hal::HostNode> HostFileSystem::Create(const HostVnode& directory, std::string_view name,
                                              uint32_t mode) {
   LimitNodes();
-  auto node = hal::HostCreate(directory, name, mode);
+  const auto create = [&] {
+    // An unnamed file's name is of no interest; the host makes one up.
+    const OwnChange own(kHostCreate, {directory.PlaceOf(name)});
+    return hal::HostCreate(directory.node(), name, mode);
+  };
+  auto node = create();
   if (node.ok() || node.error() != Errno::kEMFILE) return node;
   DropCaches();
   if (!name.empty()) {
     // It may have been made before there was no descriptor for it.
-    auto made = hal::HostLookup(directory, name);
+    auto made = hal::HostLookup(directory.node(), name);
     if (made.ok() || made.error() != Errno::kENOENT) return made;
   }
-  return hal::HostCreate(directory, name, mode);
+  return create();
 }
 
 void HostFileSystem::DropCaches() {
@@ -141,7 +153,8 @@ hal::HostNode HostFileSystem::Take(const HostVnode& vnode) {
   return hal::kNoHostNode;
 }
 
-void HostFileSystem::SetOwner(hal::HostNode node, uint32_t uid, uint32_t gid) {
+void HostFileSystem::SetOwner(hal::HostNode node, const HostPlace& place, uint32_t uid,
+                              uint32_t gid) {
   if (!may_change_owner_.load(std::memory_order_relaxed)) return;
   const auto attributes = hal::HostGetAttributes(node);
   if (!attributes.ok()) return;
@@ -150,6 +163,7 @@ void HostFileSystem::SetOwner(hal::HostNode node, uint32_t uid, uint32_t gid) {
   change.valid = hal::HostAttributeChange::kUid | hal::HostAttributeChange::kGid;
   change.uid = uid;
   change.gid = gid;
+  const OwnChange own(kHostAttrib, {place});
   const auto changed = hal::HostSetAttributes(node, change);
   // The launcher is not root there: its files are its own, whoever made them here.
   if (!changed.ok() && changed.error() == Errno::kEPERM)

@@ -31,10 +31,12 @@ Result<size_t> ReadSome(hal::HostNode node, uint64_t offset, DataSink& sink, Buf
   return got == 0 ? Result<size_t>(got) : sink.Put(piece.first(got));
 }
 
-Result<size_t> WriteSome(hal::HostNode node, uint64_t offset, DataSource& source, Buffer& buffer) {
+Result<size_t> WriteSome(const HostVnode& vnode, hal::HostNode node, uint64_t offset,
+                         DataSource& source, Buffer& buffer) {
   const auto piece = TRY(buffer.Get(source.remaining()));
   const size_t taken = TRY(source.Take(piece));
   if (taken == 0) return size_t{0};
+  const OwnChange own(kHostModify | kHostAttrib, {vnode.self(), vnode.place()});
   return hal::HostWrite(node, offset, piece.first(taken));
 }
 
@@ -107,6 +109,7 @@ Result<void> HostVnode::SetAttributes(const AttributeChange& change) {
     if (now.uid == change.uid && now.gid == change.gid) host.valid &= ~kOwners;
   }
   if (host.valid == 0) return {};
+  const OwnChange own(kHostAttrib | kHostModify, {self(), place()});
   return hal::HostSetAttributes(node_, host);
 }
 
@@ -124,16 +127,16 @@ uint64_t HostVnode::NamesStamp() {
 
 Result<RefPtr<Vnode>> HostVnode::Lookup(std::string_view name) {
   if (type_ != VnodeType::kDirectory) return Errno::kENOTDIR;
-  return RefPtr<Vnode>(TRY(fs_.GetVnode(TRY(fs_.Lookup(node_, name)))));
+  return RefPtr<Vnode>(TRY(fs_.GetVnode(TRY(fs_.Lookup(node_, name)), this, name)));
 }
 
 Result<RefPtr<Vnode>> HostVnode::Create(std::string_view name, uint32_t mode, uint64_t,
                                         uint32_t uid, uint32_t gid) {
   const VnodeType type = TypeOfMode(mode);
   if (type == VnodeType::kCharDevice || type == VnodeType::kBlockDevice) return Errno::kEPERM;
-  const hal::HostNode node = TRY(fs_.Create(node_, name, mode));
-  fs_.SetOwner(node, uid, gid);
-  return RefPtr<Vnode>(TRY(fs_.GetVnode(node)));
+  const hal::HostNode node = TRY(fs_.Create(*this, name, mode));
+  fs_.SetOwner(node, PlaceOf(name), uid, gid);
+  return RefPtr<Vnode>(TRY(fs_.GetVnode(node, this, name)));
 }
 
 Result<RefPtr<Vnode>> HostVnode::CreateUnnamed(uint32_t mode, uint32_t uid, uint32_t gid) {
@@ -142,25 +145,41 @@ Result<RefPtr<Vnode>> HostVnode::CreateUnnamed(uint32_t mode, uint32_t uid, uint
 
 Result<RefPtr<Vnode>> HostVnode::Symlink(std::string_view name, std::string_view target,
                                          uint32_t uid, uint32_t gid) {
-  TRY(hal::HostSymlink(node_, name, target));
+  {
+    const OwnChange own(kHostCreate, {PlaceOf(name)});
+    TRY(hal::HostSymlink(node_, name, target));
+  }
   const hal::HostNode node = TRY(fs_.Lookup(node_, name));
-  fs_.SetOwner(node, uid, gid);
-  return RefPtr<Vnode>(TRY(fs_.GetVnode(node)));
+  fs_.SetOwner(node, PlaceOf(name), uid, gid);
+  return RefPtr<Vnode>(TRY(fs_.GetVnode(node, this, name)));
 }
 
 Result<void> HostVnode::Link(std::string_view name, Vnode& target) {
   if (&target.file_system() != &fs_) return Errno::kEXDEV;
-  return hal::HostLink(node_, name, static_cast<HostVnode&>(target).node_);
+  const HostVnode& linked = static_cast<HostVnode&>(target);
+  const OwnChange own(kHostCreate | kHostAttrib, {PlaceOf(name), linked.self(), linked.place()});
+  return hal::HostLink(node_, name, linked.node_);
 }
 
-Result<void> HostVnode::Unlink(std::string_view name, Vnode&, bool directory) {
+Result<void> HostVnode::Unlink(std::string_view name, Vnode& victim, bool directory) {
+  const HostVnode& removed = static_cast<HostVnode&>(victim);
+  const OwnChange own(kHostDelete | kHostAttrib, {PlaceOf(name), removed.self(), removed.place()});
   return hal::HostUnlink(node_, name, directory);
 }
 
-Result<void> HostVnode::Rename(std::string_view name, Vnode&, Vnode& new_parent,
-                               std::string_view new_name, Vnode*, uint32_t flags) {
+Result<void> HostVnode::Rename(std::string_view name, Vnode& moved, Vnode& new_parent,
+                               std::string_view new_name, Vnode* victim, uint32_t flags) {
   if (&new_parent.file_system() != &fs_) return Errno::kEXDEV;
-  return hal::HostRename(node_, name, static_cast<HostVnode&>(new_parent).node_, new_name, flags);
+  constexpr uint32_t kExchange = 2;
+  HostVnode& to = static_cast<HostVnode&>(new_parent);
+  HostVnode& file = static_cast<HostVnode&>(moved);
+  HostVnode& other = victim ? static_cast<HostVnode&>(*victim) : file;
+  const OwnChange own(kHostMoved | kHostAttrib,
+                      {PlaceOf(name), to.PlaceOf(new_name), file.self(), other.self()});
+  TRY(hal::HostRename(node_, name, to.node_, new_name, flags));
+  file.SetPlace(to, new_name);
+  if (flags & kExchange) other.SetPlace(*this, name);
+  return {};
 }
 
 Result<void> HostVnode::ReadDirectory(uint64_t cursor, DirentSink& sink) {
@@ -204,6 +223,15 @@ Result<String> HostVnode::ReadLink() {
   return target;
 }
 
+RefPtr<HostVnode> HostVnode::FindParent() {
+  const HostPlace at = place();
+  if (type_ != VnodeType::kDirectory || at.inode == 0) return nullptr;
+  return fs_.FindVnode(at.device, at.inode);
+}
+
+Result<void> HostVnode::BeginWatch() { return HostWatches::Get().Begin(*this); }
+void HostVnode::EndWatch() { HostWatches::Get().End(*this); }
+
 // ---- Open files.
 
 Result<void> HostVnode::Opened(OpenFlags flags) {
@@ -241,7 +269,10 @@ void HostVnode::Closed(OpenFlags) {
   reader.contents = nullptr;
   writer.contents = nullptr;
   fs_.Keep(*this, reader.node);
+  if (writer.node == hal::kNoHostNode) return;
+  const OwnChange own(kHostCloseWrite, {self(), place()});
   hal::HostClose(writer.node);
+  if (HostWatches::Any()) hal::HostSettle();
 }
 
 Result<hal::HostNode> HostVnode::ReachLocked(bool writable) {
@@ -277,7 +308,7 @@ Result<size_t> HostVnode::WriteLocked(uint64_t offset, DataSource& source) {
   Buffer buffer;
   size_t done = 0;
   while (source.remaining() > 0) {
-    const auto written = WriteSome(node, offset + done, source, buffer);
+    const auto written = WriteSome(*this, node, offset + done, source, buffer);
     if (!written.ok() && done == 0) return written.error();
     if (!written.ok() || written.value() == 0) break;
     done += written.value();
@@ -328,7 +359,11 @@ Result<RefPtr<VmObject>> HostVnode::Contents() {
 Result<void> HostVnode::Truncate(uint64_t size) {
   if (type_ != VnodeType::kRegular) return Errno::kEINVAL;
   const Use use(*this);
-  TRY(hal::HostTruncate(TRY(Reach(true)), size));
+  const hal::HostNode node = TRY(Reach(true));
+  {
+    const OwnChange own(kHostModify | kHostAttrib, {self(), place()});
+    TRY(hal::HostTruncate(node, size));
+  }
   MutexLock lock(open_lock_);
   for (OpenNode* open : {&reader_, &writer_})
     if (open->contents) TRY(open->contents->Resize(size));
@@ -337,7 +372,11 @@ Result<void> HostVnode::Truncate(uint64_t size) {
 
 Result<void> HostVnode::Allocate(uint32_t mode, uint64_t offset, uint64_t size) {
   const Use use(*this);
-  TRY(hal::HostAllocate(TRY(Reach(true)), mode, offset, size));
+  const hal::HostNode node = TRY(Reach(true));
+  {
+    const OwnChange own(kHostModify | kHostAttrib, {self(), place()});
+    TRY(hal::HostAllocate(node, mode, offset, size));
+  }
   FollowSize(TRY(hal::HostGetAttributes(node_)).size);
   return {};
 }

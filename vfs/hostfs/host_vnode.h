@@ -2,6 +2,7 @@
 #include <array>
 
 #include "vfs/file_description.h"
+#include "vfs/hostfs/host_changes.h"
 #include "vfs/hostfs/host_locks.h"
 #include "vfs/hostfs/hostfs.h"
 
@@ -19,17 +20,20 @@ class HostFileSystem final : public FileSystem {
   bool is_read_only() const override { return read_only_; }
 
   Result<void> SetRoot(hal::HostNode node);
-  // The one vnode of a host file; takes |node| over.
-  Result<RefPtr<HostVnode>> GetVnode(hal::HostNode node) EXCLUDES(lock_);
+  // The one vnode of a host file; takes |node| over, which is |name| in |parent| if it has one.
+  Result<RefPtr<HostVnode>> GetVnode(hal::HostNode node, const HostVnode* parent = nullptr,
+                                     std::string_view name = {}) EXCLUDES(lock_);
+  // The vnode of that file if there is one.
+  RefPtr<HostVnode> FindVnode(uint64_t device, uint64_t inode) EXCLUDES(lock_);
   void Forget(HostVnode& vnode) EXCLUDES(lock_);
   // Gives a file that was just made the guest's owner, where the host lets us.
-  void SetOwner(hal::HostNode node, uint32_t uid, uint32_t gid);
+  void SetOwner(hal::HostNode node, const HostPlace& place, uint32_t uid, uint32_t gid);
   // Each vnode holds a descriptor of the host: lets go of names and open files that are only
   // cached.
   void DropCaches() EXCLUDES(lock_);
   // A name's node, without what is only cached if there are no descriptors left otherwise.
   Result<hal::HostNode> Lookup(hal::HostNode directory, std::string_view name) EXCLUDES(lock_);
-  Result<hal::HostNode> Create(hal::HostNode directory, std::string_view name, uint32_t mode)
+  Result<hal::HostNode> Create(const HostVnode& directory, std::string_view name, uint32_t mode)
       EXCLUDES(lock_);
   // A closed vnode's open host file: kept for the next who opens it, since that would cost the
   // broker's time, among the last few. Keep() takes it over. Take(): the vnode's, if it is kept and
@@ -96,9 +100,29 @@ class HostVnode final : public Vnode {
   Result<void> Sync(bool data_only) override;
   Result<void> Opened(OpenFlags flags) override EXCLUDES(open_lock_);
   void Closed(OpenFlags flags) override EXCLUDES(open_lock_);
+  Result<void> BeginWatch() override;
+  void EndWatch() override;
+
+  // A directory's own, while it is known; null for others.
+  RefPtr<HostVnode> FindParent();
+  // How the host tells of its changes: for itself, or as a name of its directory.
+  hal::HostNode node() const { return node_; }
+  HostPlace self() const { return {host_device_, host_inode_, 0}; }
+  HostPlace PlaceOf(std::string_view name) const {
+    return {host_device_, host_inode_, HashName(name)};
+  }
+  HostPlace place() const {
+    return {host_device_, place_inode_.load(std::memory_order_relaxed),
+            place_name_.load(std::memory_order_relaxed)};
+  }
 
  private:
   friend class HostFileSystem;
+  friend class HostWatches;
+  void SetPlace(const HostVnode& parent, std::string_view name) {
+    place_inode_.store(parent.host_inode_, std::memory_order_relaxed);
+    place_name_.store(HashName(name), std::memory_order_relaxed);
+  }
   // An open host file, and the object that maps it.
   struct OpenNode {
     hal::HostNode node = hal::kNoHostNode;
@@ -115,7 +139,9 @@ class HostVnode final : public Vnode {
   const hal::HostNode node_;
   const uint64_t host_device_, host_inode_;
   const VnodeType type_;
-  HostVnode* next_ = nullptr;  // in its bucket
+  std::atomic<uint64_t> place_inode_{0}, place_name_{0};
+  HostWatchEntry* watch_ = nullptr;  // HostWatches' own
+  HostVnode* next_ = nullptr;        // in its bucket
   Mutex write_lock_{LockRank::kFileData};
   Mutex open_lock_{LockRank::kVnode};
   uint32_t open_count_ GUARDED_BY(open_lock_) = 0;

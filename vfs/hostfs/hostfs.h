@@ -8,4 +8,7 @@ namespace zrun::vfs {
 // Owners and modes appear as they are there; the host checks what is done to them.
 Result<RefPtr<FileSystem>> MountHostVolume(const hal::HostVolume& volume);
 
+// hal::MachineEvent's kHostChanges: tells those who watch of what others have changed.
+void DeliverHostChanges();
+
 }  // namespace zrun::vfs

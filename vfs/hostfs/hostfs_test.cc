@@ -11,6 +11,7 @@
 #include <optional>
 
 #include "vfs/file_locks.h"
+#include "vfs/inotify.h"
 #include "vfs/test_tree.h"
 
 namespace zrun::vfs {
@@ -260,6 +261,111 @@ TEST_F(HostFsLocks, GoWithTheOpenFile) {
   file = nullptr;
   EXPECT_TRUE(HostFlock(LOCK_EX));
   EXPECT_EQ(Map(10), "..........");
+}
+
+class HostWatched : public HostFs {
+ protected:
+  void SetUp() override {
+    HostFs::SetUp();
+    inotify = Get(CreateInotify({}, 0));
+    handle.emplace(inotify, Rights::kNone);
+  }
+  void TearDown() override {
+    handle.reset();
+    inotify = nullptr;
+    HostFs::TearDown();
+  }
+  void Watch(std::string_view path) {
+    EXPECT_TRUE(InotifyAddWatch(*inotify, Get(tree->Walk(path)), kChanges).ok());
+  }
+  // "watch:mask:name " for each event there is.
+  std::string Events() {
+    DeliverHostChanges();
+    std::array<std::byte, 4096> bytes;
+    SpanSink sink(bytes);
+    const auto size = inotify->Read(sink);
+    std::string text;
+    for (size_t at = 0; size.ok() && at < size.value();) {
+      uint32_t header[4];
+      memcpy(header, &bytes[at], sizeof header);
+      char line[64];
+      snprintf(line, sizeof line, "%d:%x:", int(header[0]), header[1]);
+      text += line;
+      if (header[3] > 0) text += reinterpret_cast<const char*>(&bytes[at + sizeof header]);
+      text += ' ';
+      at += sizeof header + header[3];
+    }
+    return text;
+  }
+  static constexpr uint32_t kChanges = 0xfce;  // all but kAccess, kOpen, kCloseNoWrite
+  RefPtr<FileDescription> inotify;
+  std::optional<Handle> handle;
+};
+
+TEST_F(HostWatched, OthersChangesAreTold) {
+  Watch(".");
+  Put("new", "x");
+  EXPECT_EQ(Events(), "1:100:new 1:2:new 1:8:new ");
+  fs::rename(directory / "new", directory / "d" / "old");
+  EXPECT_EQ(Events(), "1:40:new ");
+  fs::create_directory(directory / "e");
+  fs::permissions(directory / "f", fs::perms::owner_all);
+  fs::remove(directory / "f");
+  EXPECT_EQ(Events(), "1:40000100:e 1:4:f 1:200:f ");
+}
+
+TEST_F(HostWatched, RemovedFilesEndTheirWatches) {
+  Watch("f");
+  fs::remove(directory / "f");
+  EXPECT_EQ(Events(), "1:4: 1:400: 1:8000: ");
+  Put("f", "another");
+  EXPECT_EQ(Events(), "");
+}
+
+TEST_F(HostWatched, RemovedDirectoriesEndTheirWatches) {
+  Watch("d");
+  Put("d/f", "");
+  fs::remove_all(directory / "d");
+  EXPECT_EQ(Events(), "1:100:f 1:8:f 1:200:f 1:400: 1:8000: ");
+  // The one above was watched for its sake only.
+  Put("new", "");
+  EXPECT_EQ(Events(), "");
+}
+
+TEST_F(HostWatched, OwnChangesAreToldOnce) {
+  Watch(".");
+  Watch("f");
+  tree->MakeFile("new", "x");
+  EXPECT_EQ(Events(), "1:100:new 1:2:new 1:8:new ");
+  {
+    auto file = Get(tree->Open("f", kReadWrite));
+    const Handle open(file, Rights::kNone);
+    Get(test::WriteText(*file, "ab"));
+    EXPECT_EQ(ErrorOf(file->Truncate(1)), "OK");
+    EXPECT_EQ(Events(), "1:2:f 2:2: 1:2:f 2:2: ");
+  }
+  EXPECT_EQ(ErrorOf(ChangeMode(*tree->as, Get(tree->Walk("f")), 0600)), "OK");
+  tree->MakeDirectory("e");
+  EXPECT_EQ(Events(), "1:4:f 2:4: 1:40000100:e ");
+  EXPECT_EQ(ErrorOf(tree->Rename("f", "g")), "OK");
+  EXPECT_EQ(Events(), "1:40:f 1:80:g 2:800: ");
+  // Where it is now is known, too.
+  EXPECT_EQ(ErrorOf(ChangeMode(*tree->as, Get(tree->Walk("g")), 0644)), "OK");
+  EXPECT_EQ(Events(), "1:4:g 2:4: ");
+  EXPECT_EQ(ErrorOf(tree->Unlink("new")), "OK");
+  EXPECT_EQ(Events(), "1:200:new ");
+  // Others' in between are theirs.
+  Put("theirs", "");
+  tree->MakeFile("ours");
+  EXPECT_EQ(Events(), "1:100:theirs 1:8:theirs 1:100:ours 1:8:ours ");
+}
+
+TEST_F(HostWatched, NobodyIsToldWhenNobodyWatches) {
+  Watch(".");
+  EXPECT_EQ(ErrorOf(InotifyRemoveWatch(*inotify, 1)), "OK");
+  EXPECT_EQ(Events(), "1:8000: ");
+  Put("new", "x");
+  EXPECT_EQ(Events(), "");
 }
 
 }  // namespace
