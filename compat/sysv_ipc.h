@@ -36,6 +36,9 @@ struct IpcObject {
   // IPC_SET.
   Result<void> Change(const abi::IpcPerm& perm);
 };
+// remap_file_pages(2) maps anew what it has unmapped before: EINVAL if that was all that kept a
+// segment of shared memory which is to be removed. |mapping| is what the caller looked up.
+Result<void> UnmapIfRemoved(Task& task, const Mapping& mapping, hal::VirtRange range);
 inline int64_t IpcNow() { return hal::RealtimeNow() / hal::kSecond; }
 
 // All of one kind, by number: an index and a sequence number that tells those apart that had one

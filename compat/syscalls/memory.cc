@@ -1,5 +1,6 @@
 // The address space: mmap(2) and its family, brk(2).
 #include "compat/syscall_table.h"
+#include "compat/sysv_ipc.h"
 #include "compat/task.h"
 #include "vfs/permissions.h"
 
@@ -252,6 +253,7 @@ SyscallResult sys_remap_file_pages(Task& task, UserAddr address, size_t length, 
       return Errno::kEINVAL;
     at = next->range.end();
   }
+  TRY(UnmapIfRemoved(task, *mapping, range));
   Mapping wanted = *mapping;
   wanted.range = range;
   wanted.object_offset = page * hal::kPageSize;

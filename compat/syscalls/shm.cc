@@ -65,6 +65,23 @@ Attachment* AttachmentOf(const Mapping& mapping) {
   return static_cast<Attachment*>(file.get());
 }
 
+}  // namespace
+
+Result<void> UnmapIfRemoved(Task& task, const Mapping& mapping, hal::VirtRange range) {
+  Attachment* const attachment = AttachmentOf(mapping);
+  if (!attachment) return {};
+  Segment& segment = attachment->segment();
+  {
+    MutexLock lock(g_segments.lock);
+    if (!(segment.mode & kDestroyed)) return {};
+  }
+  TRY(task.region().Unmap(range));
+  MutexLock lock(g_segments.lock);
+  return segment.attached() > 1 ? Result<void>() : Errno::kEINVAL;  // the caller's copy is one
+}
+
+namespace {
+
 Result<void> Place(Mapping& mapping, uint64_t address, int32_t flags) {
   mapping.range.base = address;
   if (address == 0) {

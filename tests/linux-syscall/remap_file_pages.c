@@ -1,4 +1,6 @@
 // remap_file_pages(2): other pages of the file behind a shared mapping.
+#include <sys/shm.h>
+
 #include "check.h"
 
 static size_t page;
@@ -39,5 +41,16 @@ int main(void) {
   shared[page] = 'b';
   CHECK_OK(Remap(shared, page, 1));
   CHECK_EQ(shared[0], 'b');
+
+  // A segment that is to be removed goes with what is unmapped first.
+  int id = (int)CHECK_OK(shmget(IPC_PRIVATE, 2 * page, IPC_CREAT | 0600));
+  char* segment = CHECK_MAP(shmat(id, NULL, 0));
+  CHECK_OK(Remap(segment, 2 * page, 0));
+  CHECK_OK(shmctl(id, IPC_RMID, NULL));
+  CHECK_OK(Remap(segment, page, 1));  // the other page keeps it
+  CHECK_OK(munmap(segment, page));
+  CHECK_ERR(Remap(segment + page, page, 0), EINVAL);
+  CHECK_ERR(munmap(segment + page, page) == 0 ? Remap(segment + page, page, 0) : 0, EINVAL);
+  CHECK_ERR(shmctl(id, IPC_STAT, &(struct shmid_ds){0}), EINVAL);
   return 0;
 }
