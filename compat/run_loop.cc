@@ -79,9 +79,9 @@ bool Task::HandleSyscall() {
   if (trace) [[unlikely]]
     StraceEnter(*this, number, args);
   const SyscallResult result = Dispatch(*this, number, args);
-  DeliverPosted();
   if (!result.ok() && result.error() == kThreadMoved) [[unlikely]]
     return false;
+  DeliverPosted();
   if (trace) [[unlikely]]
     StraceExit(*this, number, args, result);
   if (result.ok()) [[likely]] {

@@ -347,3 +347,23 @@ def watches_in_a_share_hear_of_their_own_container_once(z):
     z.until(lambda: "d link" in watcher.sync(), "the last of the container's changes")
     own = [event for event in watcher.seen if not event.endswith(" go")]
     z.equal(own, ["n new", "c new", "w new", "c new", "w new", "e new", "m new", "y old", "n d", "d d", "n link", "d old", "d link"])
+
+
+@test
+def watches_on_the_host_end_with_the_guests(z):
+    (z.folder / "d").mkdir()
+    process = z.start(z.image, "--", "sh", "-c", "inotifyd - .:n d:n & echo $!; read line; kill $!; read line", "-", stdin=subprocess.PIPE)
+    def watches():
+        # The supervisor's inotify file has them.
+        count = 0
+        for name in os.listdir(f"/proc/{process.pid}/fdinfo"):
+            with open(f"/proc/{process.pid}/fdinfo/{name}") as file:
+                count += sum(line.startswith("inotify wd:") for line in file)
+        return count
+    z.until(lambda: watches() == 2, "two watches")
+    process.stdin.write(b"\n")
+    process.stdin.flush()
+    z.until(lambda: watches() == 0, "the end of the watches")
+    process.stdin.write(b"\n")
+    process.stdin.close()
+    z.equal(process.wait(PATIENCE), 0)
