@@ -2,6 +2,7 @@
 
 #include <optional>
 
+#include "vfs/leases.h"
 #include "vfs/test_tree.h"
 
 namespace zrun::vfs {
@@ -77,7 +78,8 @@ TEST_F(Overlay, CopiesUpOnWrite) {
   EXPECT_EQ(tree->Read("/dir/a"), "lower a+");
   Get(tree->Open("/big", kWriteOnly | kTruncate));
   EXPECT_EQ(tree->Stat("/big").size, 0u);
-  EXPECT_EQ(ErrorOf(TruncatePath(*tree->as, Get(tree->Walk("/dir/b")), 5)), "OK");
+  RefPtr<LeaseWait> wait;
+  EXPECT_EQ(ErrorOf(TruncatePath(*tree->as, Get(tree->Walk("/dir/b")), 5, wait)), "OK");
   EXPECT_EQ(tree->Read("/dir/b"), "lower");
 }
 
