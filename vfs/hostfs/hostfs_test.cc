@@ -346,7 +346,7 @@ TEST_F(HostWatched, OwnChangesAreToldOnce) {
   }
   EXPECT_EQ(ErrorOf(ChangeMode(*tree->as, Get(tree->Walk("f")), 0600)), "OK");
   tree->MakeDirectory("e");
-  EXPECT_EQ(Events(), "1:4:f 2:4: 1:40000100:e ");
+  EXPECT_EQ(Events(), "1:8:f 2:8: 1:4:f 2:4: 1:40000100:e ");
   EXPECT_EQ(ErrorOf(tree->Rename("f", "g")), "OK");
   EXPECT_EQ(Events(), "1:40:f 1:80:g 2:800: ");
   // Where it is now is known, too.
