@@ -20,8 +20,8 @@ auto RetryUntilReady(Task& task, KernelObject& object, Signals ready, bool nonbl
   }
 }
 
-// |operation| is (RefPtr<vfs::LeaseWait>&) -> Result<T>, and sets it with EAGAIN if a lease is in the
-// way (vfs/namei.h): waits and tries again. kRestartSys if a signal comes first.
+// |operation| is (RefPtr<vfs::LeaseWait>&) -> Result<T>, and sets it with EAGAIN if a lease is in
+// the way (vfs/namei.h): waits and tries again. kRestartSys if a signal comes first.
 template <typename Operation>
 auto RetryAfterLeases(Task& task, Operation operation)
     -> decltype(operation(std::declval<RefPtr<vfs::LeaseWait>&>())) {
