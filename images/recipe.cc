@@ -207,16 +207,17 @@ std::vector<Recipe> AllRecipes() {
   return recipes;
 }
 
-ResolvedImage BuildRecipe(Cache& cache, const std::string& name, const BuildOptions& options) {
-  const EmbeddedRecipe* text = FindText(name);
-  if (text == nullptr) throw ImageError("no recipe '" + name + "'");
+ResolvedImage BuildRecipe(Cache& cache, const Recipe& recipe, const BuildOptions& options) {
   if (!options.rebuild && options.from.empty()) {
-    if (auto image = cache.FindName(name, TagOf(text->text))) return std::move(*image);
+    if (auto image = cache.FindName(recipe.name, recipe.tag)) return std::move(*image);
   }
-  Recipe recipe = Parse(*text);
   ResolvedImage image = Build(cache, recipe, options);
-  cache.SetName(name, recipe.tag, image);
+  cache.SetName(recipe.name, recipe.tag, image);
   return image;
+}
+
+ResolvedImage BuildRecipe(Cache& cache, const std::string& name, const BuildOptions& options) {
+  return BuildRecipe(cache, FindRecipe(name), options);
 }
 
 }  // namespace zrun::images

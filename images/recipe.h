@@ -46,6 +46,7 @@ struct BuildOptions {
 };
 
 // The built image, which is looked up first.
+ResolvedImage BuildRecipe(Cache& cache, const Recipe& recipe, const BuildOptions& options = {});
 ResolvedImage BuildRecipe(Cache& cache, const std::string& name, const BuildOptions& options = {});
 
 void Download(const std::string& url, const std::filesystem::path& to);
