@@ -276,7 +276,10 @@ TEST_F(ResolveTest, RecipesCheckTheirFile) {
 
 TEST_F(ResolveTest, BuildsARecipeFromALocalFile) {
   const fs::path archive = MakeLayer("little.tar", "1");
-  Recipe recipe{.name = "little", .tag = "1", .url = "https://nowhere.invalid/little.tar"};
+  Recipe recipe;
+  recipe.name = "little";
+  recipe.tag = "1";
+  recipe.url = "https://nowhere.invalid/little.tar";
   recipe.file = archive.filename();
   recipe.sha256 = Sha256OfFile(OpenFile(archive, O_RDONLY).get(), archive);
   Cache cache;
