@@ -64,6 +64,14 @@ class LimitedSource final : public vfs::DataSource {
   Result<size_t> Peek(std::span<std::byte> bytes) override {
     return source_.Peek(bytes.first(std::min(bytes.size(), limit_)));
   }
+  vfs::UserRange Next() const override {
+    const vfs::UserRange next = source_.Next();
+    return {next.base, std::min(next.size, limit_)};
+  }
+  void Skip(size_t count) override {
+    source_.Skip(count);
+    limit_ -= count;
+  }
 
  private:
   vfs::DataSource& source_;

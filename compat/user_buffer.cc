@@ -44,6 +44,24 @@ Result<size_t> ForEachRange(std::span<const abi::Iovec>& vectors, size_t& done_i
   return done;
 }
 
+// What ForEachRange() would give first.
+vfs::UserRange FirstRange(std::span<const abi::Iovec> vectors, size_t done_in_vector,
+                          size_t remaining) {
+  for (const abi::Iovec& vector : vectors) {
+    const size_t size = std::min(size_t(vector.length) - done_in_vector, remaining);
+    if (size > 0) return {UserPtr<std::byte>(vector.base + done_in_vector), size};
+    done_in_vector = 0;
+  }
+  return {};
+}
+
+void SkipRanges(std::span<const abi::Iovec>& vectors, size_t& done_in_vector, size_t& remaining,
+                size_t count) {
+  static_cast<void>(
+      ForEachRange(vectors, done_in_vector, remaining, count,
+                   [](uint64_t, size_t size, size_t) { return Result<size_t>(size); }));
+}
+
 }  // namespace
 
 UserSink::UserSink(UserMemory memory, UserPtr<std::byte> data, size_t size)
@@ -69,6 +87,10 @@ Result<size_t> UserSink::PutZeros(size_t count) {
                         return memory_.Zero(UserPtr<std::byte>(address), size);
                       });
 }
+
+vfs::UserRange UserSink::Next() const { return FirstRange(vectors_, done_in_vector_, remaining_); }
+
+void UserSink::Skip(size_t count) { SkipRanges(vectors_, done_in_vector_, remaining_, count); }
 
 UserSource::UserSource(UserMemory memory, UserPtr<const std::byte> data, size_t size)
     : memory_(memory),
@@ -96,6 +118,12 @@ Result<size_t> UserSource::Peek(std::span<std::byte> bytes) {
   remaining_ = left;
   return taken;
 }
+
+vfs::UserRange UserSource::Next() const {
+  return FirstRange(vectors_, done_in_vector_, remaining_);
+}
+
+void UserSource::Skip(size_t count) { SkipRanges(vectors_, done_in_vector_, remaining_, count); }
 
 Result<Vector<abi::Iovec>> ReadForeignIovecs(UserMemory memory, UserPtr<const abi::Iovec> vectors,
                                              size_t count) {

@@ -17,6 +17,8 @@ class UserSink final : public vfs::DataSink {
   size_t remaining() const override { return remaining_; }
   Result<size_t> Put(std::span<const std::byte> bytes) override;
   Result<size_t> PutZeros(size_t count) override;
+  vfs::UserRange Next() const override;
+  void Skip(size_t count) override;
 
  private:
   UserMemory memory_;
@@ -33,6 +35,8 @@ class UserSource final : public vfs::DataSource {
   size_t remaining() const override { return remaining_; }
   Result<size_t> Take(std::span<std::byte> bytes) override;
   Result<size_t> Peek(std::span<std::byte> bytes) override;
+  vfs::UserRange Next() const override;
+  void Skip(size_t count) override;
 
  private:
   UserMemory memory_;

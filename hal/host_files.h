@@ -62,6 +62,12 @@ void HostClose(HostNode node);
 Result<HostNode> HostOpen(HostNode node, bool writable);
 Result<size_t> HostRead(HostNode open_node, uint64_t offset, std::span<std::byte> buffer);
 Result<size_t> HostWrite(HostNode open_node, uint64_t offset, std::span<const std::byte> buffer);
+// The same between the file and the current thread's guest memory, without a copy between: as far
+// as the machine's host can reach the pages as they are. EFAULT where it cannot: hal::CopyToUser()
+// and what resolves its faults may. At most kMostMovedDirectly bytes at once.
+inline constexpr size_t kMostMovedDirectly = 256 * 1024;
+Result<size_t> HostReadToUser(HostNode open_node, uint64_t offset, vaddr_t to, size_t size);
+Result<size_t> HostWriteFromUser(HostNode open_node, uint64_t offset, vaddr_t from, size_t size);
 Result<void> HostTruncate(HostNode open_node, uint64_t size);
 Result<void> HostSync(HostNode open_node, bool data_only);
 // |mode| is fallocate's.

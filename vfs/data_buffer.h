@@ -3,8 +3,15 @@
 #include <span>
 
 #include "base/result.h"
+#include "base/user_ptr.h"
 
 namespace zrun::vfs {
+
+// A range of the running thread's memory.
+struct UserRange {
+  UserPtr<std::byte> base;
+  size_t size = 0;
+};
 
 // Where read(2) puts bytes, and where write(2) takes them from: guest memory (compat/user_buffer.h)
 // or a kernel span. Guest addresses are checked when touched, not before: read(fd, NULL, 1) at end
@@ -16,6 +23,10 @@ class DataSink {
   virtual Result<size_t> Put(std::span<const std::byte> bytes) = 0;
   // The same for zeros.
   virtual Result<size_t> PutZeros(size_t count) = 0;
+  // Where the next bytes go, for those who can put them there themselves and then Skip() them;
+  // empty where that is no guest memory.
+  virtual UserRange Next() const { return {}; }
+  virtual void Skip(size_t) {}
 
  protected:
   ~DataSink() = default;
@@ -26,6 +37,9 @@ class DataSource {
   virtual Result<size_t> Take(std::span<std::byte> bytes) = 0;
   // The same bytes again with the next call: for files that must know them to say kEAGAIN.
   virtual Result<size_t> Peek(std::span<std::byte> bytes) = 0;
+  // As DataSink has them: where the next bytes come from.
+  virtual UserRange Next() const { return {}; }
+  virtual void Skip(size_t) {}
 
  protected:
   ~DataSource() = default;

@@ -181,6 +181,21 @@ Result<size_t> HostWrite(HostNode open_node, uint64_t offset, std::span<const st
   return CheckSize(pwrite(open_node, buffer.data(), buffer.size(), off_t(offset)));
 }
 
+Result<size_t> HostReadToUser(HostNode open_node, uint64_t offset, vaddr_t to, size_t size) {
+  std::vector<std::byte> bytes(std::min(size, kMostMovedDirectly));
+  const size_t got = TRY(HostRead(open_node, offset, bytes));
+  const size_t copied = CopyToUser(to, bytes.data(), got);
+  if (copied == 0 && got > 0) return Errno::kEFAULT;
+  return copied;
+}
+
+Result<size_t> HostWriteFromUser(HostNode open_node, uint64_t offset, vaddr_t from, size_t size) {
+  std::vector<std::byte> bytes(std::min(size, kMostMovedDirectly));
+  bytes.resize(CopyFromUser(bytes.data(), from, bytes.size()));
+  if (bytes.empty() && size > 0) return Errno::kEFAULT;
+  return HostWrite(open_node, offset, bytes);
+}
+
 Result<void> HostTruncate(HostNode open_node, uint64_t size) {
   return Check(ftruncate(open_node, off_t(size)));
 }

@@ -20,6 +20,8 @@ void HostClose(HostNode) {}
 Result<HostNode> HostOpen(HostNode, bool) { return Errno::kENOSYS; }
 Result<size_t> HostRead(HostNode, uint64_t, std::span<std::byte>) { return Errno::kENOSYS; }
 Result<size_t> HostWrite(HostNode, uint64_t, std::span<const std::byte>) { return Errno::kENOSYS; }
+Result<size_t> HostReadToUser(HostNode, uint64_t, vaddr_t, size_t) { return Errno::kENOSYS; }
+Result<size_t> HostWriteFromUser(HostNode, uint64_t, vaddr_t, size_t) { return Errno::kENOSYS; }
 Result<void> HostTruncate(HostNode, uint64_t) { return Errno::kENOSYS; }
 Result<void> HostSync(HostNode, bool) { return Errno::kENOSYS; }
 Result<void> HostAllocate(HostNode, uint32_t, uint64_t, uint64_t) { return Errno::kENOSYS; }

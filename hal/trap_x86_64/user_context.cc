@@ -1,5 +1,8 @@
 #include "hal/user_context.h"
 
+#include <algorithm>
+
+#include "hal/host_files.h"
 #include "hal/trap_x86_64/host_call.h"
 #include "hal/trap_x86_64/machine.h"
 
@@ -250,6 +253,24 @@ bool CompareExchangeUserWord(vaddr_t address, uint32_t& expected, uint32_t desir
       CompareExchangeUser32(reinterpret_cast<uint32_t*>(address), &expected, desired);
   swapped = result == 1;
   return result >= 0;
+}
+
+// ---- Calls of the host that move guest memory. The host faults pages in, but resolves nothing
+// that is this kernel's to resolve. Others wait for a copy that has begun, so that none may be
+// long.
+
+Result<size_t> HostReadToUser(HostNode open_node, uint64_t offset, vaddr_t to, size_t size) {
+  if (!ClampToGuest(to, size)) return Errno::kEFAULT;
+  const Touch touch;
+  return HostSize(
+      HostCall(HostNumber::kPread, open_node, to, std::min(size, kMostMovedDirectly), offset));
+}
+
+Result<size_t> HostWriteFromUser(HostNode open_node, uint64_t offset, vaddr_t from, size_t size) {
+  if (!ClampToGuest(from, size)) return Errno::kEFAULT;
+  const Touch touch;
+  return HostSize(
+      HostCall(HostNumber::kPwrite, open_node, from, std::min(size, kMostMovedDirectly), offset));
 }
 
 }  // namespace zrun::hal

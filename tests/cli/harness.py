@@ -246,9 +246,14 @@ class Context:
             raise Skip(f"the program {name} is not built (--programs)")
         return path
 
+    def system_call_test(self, name):
+        """A program of tests/linux-syscall, which is built beside these."""
+        return self.program(f"../../linux-syscall/bin/{name}")
+
     def program(self, name):
-        shutil.copy(self.built(name), self.folder / name)
-        return f"./{name}"
+        path = self.built(name)
+        shutil.copy(path, self.folder / path.name)
+        return f"./{path.name}"
 
     def write(self, name, text, mode=0o644):
         path = self.folder / name

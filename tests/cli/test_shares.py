@@ -367,3 +367,13 @@ def watches_on_the_host_end_with_the_guests(z):
     process.stdin.write(b"\n")
     process.stdin.close()
     z.equal(process.wait(PATIENCE), 0)
+
+
+@test
+def file_calls_in_a_share(z):
+    """What is read and written moves between the host's file and the program's memory as it is: in parts that are not
+    there yet, that fork shares, that cannot be written, and beyond its end."""
+    for name in ("append_atomic", "copy_file_range", "large_offsets", "pread_pwrite", "preadv2", "read_write",
+                 "read_write_fault", "readv_writev"):
+        z.ok(z.run(z.system_call_test(name), options=["-e", f"TMPDIR={z.folder}"]))
+    z.equal([path.name for path in z.folder.iterdir() if path.name.startswith("zrun-test-")], [])

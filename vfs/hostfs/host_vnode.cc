@@ -22,9 +22,21 @@ class Buffer {
   Vector<std::byte> large_;
 };
 
+// Much is moved straight between host file and guest memory; what the host cannot reach there
+// (EFAULT) goes through a buffer, whose copy resolves faults.
+bool IsMuch(size_t size) { return size > kSmallSize; }
+
 // Reads some of a host file; |ended| if there is no more.
 Result<size_t> ReadSome(hal::HostNode node, uint64_t offset, DataSink& sink, Buffer& buffer,
                         bool& ended) {
+  if (const UserRange next = sink.Next(); IsMuch(next.size)) {
+    auto got = hal::HostReadToUser(node, offset, next.base.address(), next.size);
+    if (got.ok() || got.error() != Errno::kEFAULT) {
+      ended = got.ok() && got.value() == 0;
+      if (got.ok()) sink.Skip(got.value());
+      return got;
+    }
+  }
   const auto piece = TRY(buffer.Get(sink.remaining()));
   const size_t got = TRY(hal::HostRead(node, offset, piece));
   ended = got < piece.size();
@@ -33,6 +45,14 @@ Result<size_t> ReadSome(hal::HostNode node, uint64_t offset, DataSink& sink, Buf
 
 Result<size_t> WriteSome(const HostVnode& vnode, hal::HostNode node, uint64_t offset,
                          DataSource& source, Buffer& buffer) {
+  if (const UserRange next = source.Next(); IsMuch(next.size)) {
+    const OwnChange own(kHostModify | kHostAttrib, {vnode.self(), vnode.place()});
+    auto put = hal::HostWriteFromUser(node, offset, next.base.address(), next.size);
+    if (put.ok() || put.error() != Errno::kEFAULT) {
+      if (put.ok()) source.Skip(put.value());
+      return put;
+    }
+  }
   const auto piece = TRY(buffer.Get(source.remaining()));
   const size_t taken = TRY(source.Take(piece));
   if (taken == 0) return size_t{0};
