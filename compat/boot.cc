@@ -2,6 +2,7 @@
 
 #include "compat/clone.h"
 #include "compat/job_control.h"
+#include "compat/load_average.h"
 #include "compat/memory_pressure.h"
 #include "compat/signal_send.h"
 #include "compat/strace.h"
@@ -199,6 +200,7 @@ void Boot::Run() {
   kernel.job_ = OrFail(Job::CreateRoot(limits), "job");
   OrFail(StartTimerService(), "timers");
   StartMemoryKiller();
+  StartLoadAverages();
   InstallJobControl();
   CallTime now;
   CallTime::SetForService(&now);

@@ -307,13 +307,13 @@ void Exit::ReleaseMemory(Task& task) {
 }
 
 void WaitForVfork(Task& parent, VforkGate& gate) {
-  parent.state.store('D', std::memory_order_relaxed);
+  parent.waits_for_vfork.store(true, std::memory_order_relaxed);
   // Only the end of the parent itself cuts it short.
   while (!gate.done.load(std::memory_order_acquire) && !parent.MustExit()) {
     if (hal::Park(hal::Deadline::Never(), hal::Interruptible::kYes) == hal::ParkOutcome::kKicked)
       parent.AnswerKick();
   }
-  parent.state.store('R', std::memory_order_relaxed);
+  parent.waits_for_vfork.store(false, std::memory_order_relaxed);
   MutexLock lock(gate.lock);
   gate.waiter_left = true;
 }

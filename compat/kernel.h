@@ -63,6 +63,7 @@ class Kernel {
   // For /proc/stat, /proc/loadavg and sysinfo(2).
   std::atomic<uint64_t> forks{0};
   std::atomic<uint32_t> threads{0};
+  std::atomic<uint64_t> sleeps{0};
   static constexpr std::string_view kRelease = "6.12.0-zrun";
 
  private:

@@ -56,7 +56,7 @@ bool PosixTimer::counts_cpu_time() const {
 void DemandClockCheck(ThreadGroup& group) {
   MutexLock lock(group.signal_lock);
   for (Task& task : group.tasks)
-    if (task.state.load(std::memory_order_relaxed) == 'R') task.Demand(Task::kAttendClock);
+    if (!task.IsParked()) task.Demand(Task::kAttendClock);
 }
 
 Nanoseconds PosixTimer::Now() const {

@@ -1,6 +1,7 @@
 #include "compat/proc_source.h"
 
 #include "compat/inspect.h"
+#include "compat/load_average.h"
 #include "compat/sysv_ipc.h"
 #include "compat/task.h"
 #include "vfs/namei.h"
@@ -124,16 +125,9 @@ void FillMemory(Task& task, ProcFacts& facts) {
                facts.memory.data_bytes + facts.memory.code_bytes + facts.memory.stack_bytes);
 }
 
-// It says itself what it does; one that a signal has woken runs, though it may not have come to say
-// so.
-char StateOf(Task& task) {
-  const char said = task.state.load(std::memory_order_relaxed);
-  return said == 'S' && task.HasPendingSignal() ? 'R' : said;
-}
-
 void FillTask(Task& task, ProcFacts& facts) {
   facts.name = TextBuffer<16>(task.name().view());
-  if (facts.state == 'R') facts.state = StateOf(task);
+  if (facts.state == 'R') facts.state = task.state();
   if (&task == Thread::Current() && facts.state != 'Z') facts.state = 'R';
   facts.nice = task.nice.load();
   facts.policy = task.policy.load();
@@ -475,6 +469,8 @@ vfs::SystemFacts KernelProcSource::System() {
   facts.boot_realtime = hal::RealtimeNow() - facts.uptime;
   facts.forks = kernel.forks.load();
   facts.threads = kernel.threads.load();
+  facts.switches = std::max(hal::SwitchCount(), kernel.sleeps.load());
+  facts.load = GetLoadAverages();
   for (int32_t pid = 0;;) {
     RefPtr<ThreadGroup> group;
     {
@@ -490,7 +486,7 @@ vfs::SystemFacts KernelProcSource::System() {
     facts.user += times.user;
     facts.system += times.system;
     MutexLock lock(group->signal_lock);
-    for (Task& task : group->tasks) facts.running += StateOf(task) == 'R';
+    for (Task& task : group->tasks) facts.running += task.state() == 'R';
   }
   return facts;
 }

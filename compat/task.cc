@@ -98,6 +98,16 @@ Result<uint64_t> Task::InstallFile(RefPtr<vfs::FileDescription> file, bool close
   return uint64_t(fd.value);
 }
 
+char Task::state() const {
+  if (!IsParked()) return 'R';
+  return waits_for_vfork.load(std::memory_order_relaxed) ? 'D' : 'S';
+}
+
+void Task::CountSleep() {
+  voluntary_switches.fetch_add(1, std::memory_order_relaxed);
+  kernel().sleeps.fetch_add(1, std::memory_order_relaxed);
+}
+
 // ---- Sleeping. A kick may be for something else, or be left over: what counts is |attention_|,
 // which is set before the kick.
 Result<Signals> Task::WaitFor(KernelObject& object, Signals wanted, hal::Deadline deadline) {
@@ -105,11 +115,9 @@ Result<Signals> Task::WaitFor(KernelObject& object, Signals wanted, hal::Deadlin
   const Handle keeps_open = Handle::IfOpen(object);
   for (;;) {
     if (HasPendingSignal()) return Errno::kRestartSys;
-    state.store('S', std::memory_order_relaxed);
-    voluntary_switches.fetch_add(1, std::memory_order_relaxed);
+    CountSleep();
     auto waited = WaitOne(object, wanted, deadline);
     call_time.Forget();
-    state.store('R', std::memory_order_relaxed);
     if (waited.ok() || waited.error() != Errno::kEINTR) return waited;
     AnswerKick();
   }
@@ -118,10 +126,8 @@ Result<Signals> Task::WaitFor(KernelObject& object, Signals wanted, hal::Deadlin
 Result<size_t> Task::WaitForMany(std::span<WaitItem> items, hal::Deadline deadline) {
   for (;;) {
     if (HasPendingSignal()) return Errno::kEINTR;
-    state.store('S', std::memory_order_relaxed);
-    voluntary_switches.fetch_add(1, std::memory_order_relaxed);
+    CountSleep();
     auto waited = WaitMany(items, deadline);
-    state.store('R', std::memory_order_relaxed);
     if (waited.ok()) return waited;
     if (waited.error() == Errno::kETIMEDOUT) return size_t{0};
     if (waited.error() != Errno::kEINTR) return waited;
@@ -130,8 +136,7 @@ Result<size_t> Task::WaitForMany(std::span<WaitItem> items, hal::Deadline deadli
 }
 
 Result<void> Task::Sleep(hal::Deadline deadline) {
-  state.store('S', std::memory_order_relaxed);
-  voluntary_switches.fetch_add(1, std::memory_order_relaxed);
+  CountSleep();
   Errno outcome{};
   while (outcome == Errno{}) {
     if (HasPendingSignal()) {
@@ -149,16 +154,13 @@ Result<void> Task::Sleep(hal::Deadline deadline) {
         break;
     }
   }
-  state.store('R', std::memory_order_relaxed);
   return outcome;
 }
 
 Task::Pause Task::ParkFor(hal::Deadline deadline) {
   if (HasPendingSignal()) return Pause::kInterrupted;
-  state.store('S', std::memory_order_relaxed);
-  voluntary_switches.fetch_add(1, std::memory_order_relaxed);
+  CountSleep();
   const hal::ParkOutcome outcome = hal::Park(deadline, hal::Interruptible::kYes);
-  state.store('R', std::memory_order_relaxed);
   if (outcome == hal::ParkOutcome::kTimedOut) return Pause::kTimedOut;
   if (outcome == hal::ParkOutcome::kKicked) AnswerKick();
   return Pause::kAwake;

@@ -186,8 +186,10 @@ class Task final : public Thread, public ListNode<TaskListTag> {
     written_bytes.fetch_add(bytes, std::memory_order_relaxed);
     write_calls.fetch_add(1, std::memory_order_relaxed);
   }
-  // What it is doing, for /proc/PID/stat: R, S, D, T, Z.
-  std::atomic<char> state{'R'};
+  // What it is doing, for /proc/PID/stat: R, S, D. One that was woken runs, though it may not have
+  // come to anything yet.
+  char state() const;
+  std::atomic<bool> waits_for_vfork{false};
   Usage usage();
   // The system call it is in, -1 outside of one.
   int64_t syscall_number = -1;
@@ -197,6 +199,7 @@ class Task final : public Thread, public ListNode<TaskListTag> {
   RefPtr<UserAccount> account;
 
  private:
+  void CountSleep();
   friend class TaskBuilder;  // compat/clone.cc: makes tasks
   friend class Exit;         // compat/exit.cc: takes them apart
   friend class ExecPlan;     // compat/exec.cc

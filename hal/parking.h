@@ -9,6 +9,9 @@ class Parking {
  public:
   // Whether Park() would return at once.
   bool has_news() const { return word_.load(std::memory_order_relaxed) & (kUnparked | kKicked); }
+  bool is_asleep() const {
+    return (word_.load(std::memory_order_acquire) & (kSleeping | kUnparked | kKicked)) == kSleeping;
+  }
   bool is_kicked() const { return word_.load(std::memory_order_relaxed) & kKicked; }
 
   ParkOutcome Park(Deadline deadline, Interruptible interruptible) {

@@ -73,6 +73,9 @@ struct CpuTimes {
 // address space's threads divides among them, may be estimated.
 CpuTimes ThreadCpuTimes(const Thread& thread);
 
+// Context switches since boot; 0 where a host makes them.
+uint64_t SwitchCount();
+
 // ---- Sleeping. The one blocking primitive: sleeps while |word| holds |expected|; may wake
 // spuriously.
 enum class WaitOutcome : uint8_t { kWoken, kTimedOut };
@@ -86,6 +89,9 @@ enum class Interruptible : bool { kNo, kYes };
 enum class ParkOutcome : uint8_t { kUnparked, kTimedOut, kKicked };
 ParkOutcome Park(Deadline deadline, Interruptible interruptible);
 void Unpark(Thread& thread);
+// Whether |thread| sleeps in Park() and nothing has woken it yet: one that was woken runs, though
+// it may not have got a processor.
+bool IsParked(const Thread& thread);
 
 // Asks |thread| to come to its run loop: makes its current or next Run() return kInterrupted and
 // its interruptible Park() return kKicked, until the thread itself calls ClearKick(). Never lost.

@@ -9,8 +9,10 @@
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstring>
 #include <stdexcept>
@@ -81,7 +83,7 @@ std::vector<hal::FilterInstruction> MakeOriginFilter(uint64_t text_begin, uint64
   return out;
 }
 
-std::vector<hal::FilterInstruction> MakeHostCallFilter(uint32_t cookie) {
+std::vector<hal::FilterInstruction> MakeHostCallFilter(uint32_t cookie, int nice) {
   Filter filter;
   const scmp_arg_cmp sixth = SCMP_A5(SCMP_CMP_EQ, cookie);
   constexpr uint64_t kHigh = 0xffffffff00000000;
@@ -112,6 +114,10 @@ std::vector<hal::FilterInstruction> MakeHostCallFilter(uint32_t cookie) {
   filter.Allow(SCMP_SYS(prctl), SCMP_A0(SCMP_CMP_EQ, PR_SET_PDEATHSIG), sixth);
   // A thread's own place only; barriers that interrupt nobody but the caller's own threads or wait.
   filter.Allow(SCMP_SYS(sched_setaffinity), SCMP_A0(SCMP_CMP_EQ, 0), sixth);
+  // Its own nice value, never a lower one than zrun was started with.
+  for (int value = std::max(nice, 0); value < 20; value++)
+    filter.Allow(SCMP_SYS(setpriority), SCMP_A0(SCMP_CMP_EQ, PRIO_PROCESS), SCMP_A1(SCMP_CMP_EQ, 0),
+                 SCMP_A2(SCMP_CMP_EQ, uint64_t(value)), sixth);
   filter.Allow(SCMP_SYS(membarrier), SCMP_A1(SCMP_CMP_EQ, 0), sixth);
   filter.Allow(SCMP_SYS(mmap), SCMP_A4(SCMP_CMP_MASKED_EQ, kHigh, high_cookie));
   filter.Allow(SCMP_SYS(futex), SCMP_A5(SCMP_CMP_MASKED_EQ, kHigh, high_cookie));

@@ -15,6 +15,6 @@ std::vector<hal::FilterInstruction> MakeOriginFilter(uint64_t text_begin, uint64
 
 // (2) What the kernel itself may ask of the host: few calls, restricted arguments, each with the
 // cookie. Anything else: TRAP, which the kernel reports as a violation.
-std::vector<hal::FilterInstruction> MakeHostCallFilter(uint32_t cookie);
+std::vector<hal::FilterInstruction> MakeHostCallFilter(uint32_t cookie, int nice);
 
 }  // namespace zrun

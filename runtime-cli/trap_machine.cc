@@ -71,6 +71,14 @@ long ReadTopology(unsigned processor, const std::string& name, long otherwise) {
   return file >> value && value >= 0 ? value : otherwise;
 }
 
+// Without what a guest cannot have: arch_prctl(ARCH_SET_CPUID) is not offered.
+std::string GuestFlags(std::string line) {
+  constexpr std::string_view kCpuidFault = " cpuid_fault";
+  const size_t at = line.find(kCpuidFault);
+  if (at != std::string::npos) line.erase(at, kCpuidFault.size());
+  return line;
+}
+
 // /proc/cpuinfo, from the first processor's paragraph (reading all of it takes long on large hosts)
 // and what tells each processor from the first.
 std::string ReadCpuInfo(unsigned processors) {
@@ -80,7 +88,7 @@ std::string ReadCpuInfo(unsigned processors) {
     const bool is_own = line.starts_with("processor") || line.starts_with("physical id") ||
                         line.starts_with("core id") || line.starts_with("apicid") ||
                         line.starts_with("initial apicid");
-    if (!is_own) first += line + '\n';
+    if (!is_own) first += (line.starts_with("flags") ? GuestFlags(line) : line) + '\n';
   }
   std::string text;
   for (unsigned i = 0; i < std::min(processors, 256u); i++) {
@@ -238,6 +246,7 @@ void TrapMachine::FillBootRecord() {
   Check(sched_getaffinity(0, sizeof allowed, &allowed), "sched_getaffinity");
   for (int cpu = 0; cpu < 64; cpu++)
     if (CPU_ISSET(cpu, &allowed)) boot.allowed_cpus |= uint64_t{1} << cpu;
+  boot.nice = getpriority(PRIO_PROCESS, 0);
   if (config_.volumes.size() > hal::kMaxVolumes) throw std::runtime_error("too many volumes");
   for (auto& volume : config_.volumes) {
     const int root = volume.root.get();
@@ -253,7 +262,7 @@ void TrapMachine::FillBootRecord() {
   const uint64_t text_end =
       kernel_.segments().front().address + RoundUp(kernel_.segments().front().memory_size);
   const std::vector<hal::FilterInstruction> filters[] = {
-      MakeOriginFilter(ZRUN_KERNEL_BASE, text_end), MakeHostCallFilter(boot.cookie)};
+      MakeOriginFilter(ZRUN_KERNEL_BASE, text_end), MakeHostCallFilter(boot.cookie, boot.nice)};
   for (int i = 0; i < 2; i++) {
     if (filters[i].size() > hal::kMaxFilterInstructions)
       throw std::runtime_error("a seccomp filter is too long");

@@ -20,6 +20,7 @@ enum : int32_t {  // <linux/prctl.h>
   kCapBsetRead = 23,
   kCapBsetDrop = 24,
   kGetTsc = 25,
+  kSetTsc = 26,
   kGetSecurebits = 27,
   kSetSecurebits = 28,
   kSetTimerSlack = 29,
@@ -38,6 +39,9 @@ enum : int32_t {  // <linux/prctl.h>
   kSetVma = 0x53564d41,
 };
 constexpr uint64_t kLastCapability = 40;
+#if defined(__x86_64__)
+constexpr int32_t kTscEnable = 1;
+#endif
 
 SyscallResult SetName(Task& task, uint64_t address) {
   std::array<char, 16> text = {};
@@ -147,9 +151,14 @@ SyscallResult sys_prctl(Task& task, int32_t option, uint64_t a2, uint64_t a3, ui
       return task.credentials()->cap_bounding >> a2 & 1;
     case kCapBsetDrop:
       return DropBounding(task, a2);
+#if defined(__x86_64__)
     case kGetTsc:
-      TRY(task.memory().Write(UserPtr<int32_t>(a2), 1));  // PR_TSC_ENABLE
+      TRY(task.memory().Write(UserPtr<int32_t>(a2), kTscEnable));
       return 0;
+    case kSetTsc:  // the machine's own clock is read with it too: it cannot be taken away
+      if (a2 != uint64_t{kTscEnable}) return Errno::kEINVAL;
+      return 0;
+#endif
     case kGetSecurebits:
       return task.credentials()->securebits;
     case kSetSecurebits:

@@ -1,8 +1,10 @@
 // The system as a whole: its name, load, randomness.
 #include "compat/abi/arch.h"
+#include "compat/load_average.h"
 #include "compat/syscall_table.h"
 #include "compat/task.h"
 #include "hal/devices.h"
+#include "vfs/procfs/proc_source.h"
 
 namespace zrun::compat {
 namespace {
@@ -65,6 +67,10 @@ SyscallResult sys_sysinfo(Task& task, UserAddr info) {
   Sysinfo out = {};
   // The machine's, as CLOCK_BOOTTIME has it, which programs read without a system call.
   out.uptime = hal::BoottimeNow() / hal::kSecond;
+  constexpr unsigned kFractionBits = 16;  // SI_LOAD_SHIFT
+  const auto load = GetLoadAverages();
+  for (unsigned i = 0; i < load.size(); i++)
+    out.loads[i] = load[i] << (kFractionBits - vfs::SystemFacts::kLoadFractionBits);
   out.total_ram = hal::TotalRam();
   out.free_ram = out.total_ram - std::min(out.total_ram, hal::CommittedRam());
   out.processes = uint16_t(task.kernel().threads.load());

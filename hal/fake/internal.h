@@ -12,7 +12,7 @@ class Thread {
  public:
   std::mutex mutex;
   std::condition_variable changed;
-  bool unparked = false;
+  bool parked = false, unparked = false;
   bool kicked = false;
   bool main = false;  // not made by StartThread()
   void* slot = nullptr;

@@ -134,6 +134,7 @@ unsigned CurrentCpu() { return unsigned(sched_getcpu()); }
 unsigned CpuCount() { return unsigned(sysconf(_SC_NPROCESSORS_ONLN)); }
 
 void SetScheduling(Thread&, const Scheduling&) {}
+uint64_t SwitchCount() { return 0; }
 uint64_t AllowedCpus() { return CpuCount() < 64 ? (uint64_t{1} << CpuCount()) - 1 : ~uint64_t{0}; }
 Result<void> SetAffinity(uint64_t cpus) {
   if ((cpus & AllowedCpus()) == 0) return Errno::kEINVAL;
@@ -174,7 +175,9 @@ ParkOutcome Park(Deadline deadline, Interruptible interruptible) {
     if (std::exchange(self.unparked, false)) return ParkOutcome::kUnparked;
     if (interruptible == Interruptible::kYes && self.kicked) return ParkOutcome::kKicked;
     if (MonotonicNow() >= deadline.at) return ParkOutcome::kTimedOut;
+    self.parked = true;
     fake::WaitBriefly(lock, self.changed, deadline);
+    self.parked = false;
   }
 }
 
@@ -182,6 +185,12 @@ void Unpark(Thread& thread) {
   std::lock_guard lock(thread.mutex);
   thread.unparked = true;
   thread.changed.notify_all();
+}
+
+bool IsParked(const Thread& thread) {
+  auto& target = const_cast<Thread&>(thread);
+  std::lock_guard lock(target.mutex);
+  return target.parked && !target.unparked && !target.kicked;
 }
 
 void Kick(Thread& thread) {

@@ -124,7 +124,7 @@ struct Hart {
   std::atomic<bool> is_idle{false};       // waits for interrupts: wants work
   Thread* switched_from = nullptr;
   IntrusiveList<Thread, StrayTag> strays;  // GUARDED_BY(lock): may not run here any more
-  uint64_t switches = 0;
+  std::atomic<uint64_t> switches{0};       // others read it
 
   // ---- Timer
   struct TimerTraits {

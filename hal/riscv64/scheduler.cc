@@ -257,7 +257,7 @@ void Schedule(SwitchReason reason) {
     hart.loaded->Rest(hart);
   }
   hart.switched_from = &self;
-  hart.switches++;
+  hart.switches.fetch_add(1, std::memory_order_relaxed);
   hart.current.store(&next, std::memory_order_seq_cst);
   const Nanoseconds tick =
       &next == hart.idle ? INT64_MAX : now + (hart.queue->NeedsTick() ? kBusyTick : kTick);
@@ -411,6 +411,12 @@ Result<void> MemoryBarrier(BarrierScope) {
   std::atomic_thread_fence(std::memory_order_seq_cst);
   if (HartCount() > 1) SbiCall(SbiExtension::kRemoteFence, kFenceI, 0, kAllHarts);
   return {};
+}
+
+uint64_t SwitchCount() {
+  uint64_t count = 0;
+  for (unsigned i = 0; i < HartCount(); i++) count += HartAt(i).switches.load();
+  return count;
 }
 
 CpuTimes ThreadCpuTimes(const Thread& thread) {

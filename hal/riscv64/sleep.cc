@@ -117,6 +117,7 @@ ParkOutcome Park(Deadline deadline, Interruptible interruptible) {
 }
 
 void Unpark(Thread& thread) { thread.parking.Unpark(); }
+bool IsParked(const Thread& thread) { return thread.parking.is_asleep(); }
 
 void Kick(Thread& thread) {
   thread.kick.store(1, std::memory_order_seq_cst);

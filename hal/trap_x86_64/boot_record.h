@@ -45,6 +45,7 @@ struct BootRecord {
   uint32_t has_protection_keys;
   uint32_t has_fsgsbase;
   uint32_t cpu_count;
+  int32_t nice;           // zrun's own
   uint64_t allowed_cpus;  // of the first 64
   uint32_t pkru_offset;   // of the PKRU component in the standard XSAVE layout
   uint32_t xsave_size;    // of the standard layout up to the last component of |xsave_mask|

@@ -86,7 +86,7 @@ Result<void> Carrier::Unmap(VirtRange range) {
     // The frames go to others next: it must not fail.
     while (!pending_unmaps_.PushBack(range).ok()) Yield();
     pending_work_.store(true, std::memory_order_seq_cst);
-    for (Thread& thread : threads_) Kick(thread);
+    for (Thread& thread : threads_) DriveOut(thread);
   }
   // Nobody may reach the pages when this returns: threads in guest code are on their way out of it,
   // copies that have begun end soon, and whoever comes later does the work first.

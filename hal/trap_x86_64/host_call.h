@@ -39,6 +39,7 @@ enum class HostNumber : uint64_t {
   kFtruncate = 77,
   kGetrusage = 98,
   kFstatfs = 138,
+  kSetpriority = 141,
   kPrctl = 157,
   kArchPrctl = 158,
   kGettid = 186,

@@ -43,6 +43,8 @@ class Thread : public TrapState, public ListNode<Thread> {
   uint32_t spin_pause;   // sleeps to go until it is tried again
   int32_t host_pid, host_tid;
   AddressSpace* space;             // owned reference; null for service threads
+  std::atomic<int32_t> nice;       // wanted, above zrun's own
+  int32_t host_nice;               // what the host has been told
   std::atomic<uint32_t> touching;  // 1: in a copy to or from guest memory
   uint32_t slot_index;
   ThreadStart start;
@@ -55,6 +57,9 @@ class Thread : public TrapState, public ListNode<Thread> {
 };
 
 BootRecord& Boot();
+// A kick that wakes nobody: makes |thread| leave guest code, or not get there before Run() has
+// looked for work; one that sleeps goes on sleeping.
+void DriveOut(Thread& thread);
 
 Result<Thread*> AllocateThread();
 // For a block that never ran.
@@ -105,6 +110,9 @@ inline constexpr paddr_t kRomBank = paddr_t{1} << 56;
 inline constexpr paddr_t kFileBank = paddr_t{1} << 62;
 inline constexpr unsigned kFileBankShift = 44;
 HostRange ToHost(paddr_t address);
+
+// Tells the host the calling thread's nice value if it is a new one.
+void FollowNice(Thread& self);
 
 void InstallSignals();
 void InstallFilters();

@@ -90,6 +90,8 @@ Result<Thread*> AllocateThread() {
   thread->start = {};
   thread->mode.store(0);
   thread->touching.store(0);
+  thread->nice.store(0);
+  thread->host_nice = 0;
   thread->kick.store(0);
   thread->start_gate.store(0);
   thread->space = nullptr;
@@ -125,6 +127,8 @@ Result<void> LaunchThread(Thread& thread, bool process) {
                              : kCloneVm | kCloneFs | kCloneFiles | kCloneSighand | kCloneThread |
                                    kCloneSysvsem | kCloneParentSettid;
   thread.host_pid = CurrentThread().host_pid;
+  thread.nice.store(CurrentThread().nice.load());
+  thread.host_nice = CurrentThread().host_nice;
   const int64_t tid = HostClone(flags, &thread, &thread.host_tid, nullptr);
   if (tid < 0) return HostError(tid);
   // It says so itself when it runs; until then others may ask for its processor time already.
@@ -203,6 +207,7 @@ Result<Thread*> StartThread(AddressSpace* space, ThreadStart start) {
     thread->space = space;
     carrier.AdoptFirstThread(*thread);
     thread->start = start;
+    thread->nice.store(CurrentThread().nice.load());
     thread->start_gate.store(1, std::memory_order_release);
     WakeWord(thread->start_gate, 1);
     return thread;
@@ -268,7 +273,28 @@ Result<void> MemoryBarrier(BarrierScope scope) {
   return HostResult(HostCall(HostNumber::kMembarrier, kPrivate, 0, 0));
 }
 
-void SetScheduling(Thread&, const Scheduling&) {}  // the host schedules
+// The host schedules. It is told what takes nothing from its other programs: nice values above
+// zrun's own; a thread tells its own.
+void SetScheduling(Thread& thread, const Scheduling& scheduling) {
+  thread.nice.store(std::max<int32_t>(scheduling.nice, 0));
+  if (&thread == &CurrentThread()) {
+    FollowNice(thread);
+  } else {
+    DriveOut(thread);
+  }
+}
+
+void FollowNice(Thread& self) {
+  const int32_t wanted = self.nice.load(std::memory_order_relaxed);
+  if (wanted == self.host_nice) [[likely]]
+    return;
+  // Once, also if the host refuses: a user without privilege may not go back.
+  self.host_nice = wanted;
+  constexpr int kPrioProcess = 0, kMostNice = 19;
+  HostCall(HostNumber::kSetpriority, kPrioProcess, 0, std::min(Boot().nice + wanted, kMostNice));
+}
+
+uint64_t SwitchCount() { return 0; }
 
 CpuTimes ThreadCpuTimes(const Thread& thread) {
   if (&thread == &CurrentThread()) {
@@ -363,10 +389,10 @@ ParkOutcome Park(Deadline deadline, Interruptible interruptible) {
 }
 
 void Unpark(Thread& thread) { thread.parking.Unpark(); }
+bool IsParked(const Thread& thread) { return thread.parking.is_asleep(); }
 
-void Kick(Thread& thread) {
+void DriveOut(Thread& thread) {
   thread.kick.store(1, std::memory_order_seq_cst);
-  thread.parking.Kick();
   // In guest code only the host can reach it. On its way there it sees |kick| (EnterGuest sets the
   // mode first). Where a signal is on its way already, or has come, it leaves the guest anyway:
   // more of them would pile up on its alternate stack.
@@ -374,6 +400,11 @@ void Kick(Thread& thread) {
   if (thread.mode.compare_exchange_strong(mode, MODE_GUEST | MODE_KICK_SENT,
                                           std::memory_order_seq_cst))
     HostCall(HostNumber::kTgkill, thread.host_pid, thread.host_tid, ZRUN_KICK_SIGNAL);
+}
+
+void Kick(Thread& thread) {
+  thread.parking.Kick();
+  DriveOut(thread);
 }
 
 bool KickPending() { return CurrentThread().kick.load(std::memory_order_acquire) != 0; }

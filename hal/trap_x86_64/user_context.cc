@@ -106,6 +106,7 @@ class Touch {
 Trap Run() {
   Thread& self = CurrentThread();
   DoWork(self);
+  FollowNice(self);
   // The flags a program may have: status, trap, direction, nested task, alignment check, ID. Never
   // I/O level.
   constexpr uint64_t kUserFlags = 0x244dd5;

@@ -106,6 +106,11 @@ void Thread::Kick() {
   }
 }
 
+bool Thread::IsParked() const {
+  MutexLock lock(machine_lock_);
+  return machine_ && hal::IsParked(*machine_);
+}
+
 void Thread::SetScheduling(const hal::Scheduling& scheduling) {
   MutexLock lock(machine_lock_);
   scheduling_ = scheduling;

@@ -38,6 +38,8 @@ class Thread : public KernelObject {
   // it.
   Result<void> MoveTo(hal::AddressSpace& space) EXCLUDES(machine_lock_);
 
+  // Whether it sleeps, and nothing has woken it yet.
+  bool IsParked() const EXCLUDES(machine_lock_);
   // Wakes it from an interruptible wait and out of guest code.
   void Kick() EXCLUDES(machine_lock_);
   // Its process is ending, so that nobody wants what it does: long work gives up.

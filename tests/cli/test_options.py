@@ -4,7 +4,7 @@ import os
 import re
 import subprocess
 
-from harness import test
+from harness import PATIENCE, test
 
 
 @test
@@ -58,6 +58,34 @@ def current_directory_is_not_shared(z):
 def current_directory_among_the_image_s_own(z):
     # From /usr, the image's own /usr must stay what it is.
     z.ok(z.shell("pwd; test -e /usr/bin/env && echo there", cwd="/usr"), "/mnt/cwd\nthere\n")
+
+
+@test
+def nice_values_reach_the_host(z):
+    """Two that never rest, on one processor: the nice one gets what the other leaves."""
+    script = """
+nice -n 19 sh -c 'while :; do :; done' & nice=$!
+sh -c 'while :; do :; done' & other=$!
+sleep 4
+used() { cut -d' ' -f14 /proc/$1/stat; }
+echo $(used $other) $(used $nice)
+kill $nice $other
+"""
+    processor = str(min(os.sched_getaffinity(0)))
+    command = ["taskset", "-c", processor, z.zrun, z.image, "--", "sh", "-c", script]
+    done = subprocess.run(command, cwd=z.folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE)
+    other, nice = map(int, done.stdout.split())
+    z.check(other > 5 * nice, f"nice 0 ran {other} ticks, nice 19 {nice}")
+
+
+@test
+def load_average_follows_what_runs(z):
+    """Two that run for a sample of it, which is taken every 5 seconds."""
+    result = z.shell("for i in 1 2; do while :; do :; done & done; sleep 6; read load rest </proc/loadavg; echo $load;"
+                     " grep ^ctxt /proc/stat; kill $(jobs -p)")
+    load, switches = result.text.splitlines()
+    z.check(0.1 <= float(load) <= 1, f"load {load}")
+    z.check(int(switches.split()[1]) > 0, switches)
 
 
 @test

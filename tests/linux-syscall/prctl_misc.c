@@ -1,8 +1,25 @@
 // prctl(2): dumpable, no_new_privs, timer slack, seccomp's mode, THP, tagged addresses; arguments
 // that must be zero.
+#ifdef __x86_64__
+#include <asm/prctl.h>
+#endif
 #include <sys/prctl.h>
 
 #include "proc.h"
+
+#ifdef __x86_64__
+// What /proc/cpuinfo promises, arch_prctl() does.
+static void TestCpuidFault(void) {
+  CHECK_EQ(syscall(SYS_arch_prctl, ARCH_GET_CPUID, 0), 1);
+  static char text[65536];
+  ReadText("/proc/cpuinfo", text, sizeof text);
+  if (strstr(text, " cpuid_fault")) {
+    CHECK_OK(syscall(SYS_arch_prctl, ARCH_SET_CPUID, 1));
+  } else {
+    CHECK_ERR(syscall(SYS_arch_prctl, ARCH_SET_CPUID, 1), ENODEV);
+  }
+}
+#endif
 
 int main(void) {
   CHECK_EQ(prctl(PR_GET_DUMPABLE), 1);
@@ -46,6 +63,10 @@ int main(void) {
   int tsc = 0;
   CHECK_OK(prctl(PR_GET_TSC, &tsc));
   CHECK_EQ(tsc, PR_TSC_ENABLE);
+  CHECK_OK(prctl(PR_SET_TSC, PR_TSC_ENABLE));
+  CHECK_ERR(prctl(PR_SET_TSC, 7), EINVAL);
+  CHECK_ERR(prctl(PR_GET_TSC, BAD_POINTER), EFAULT);
+  TestCpuidFault();
 #endif
   return 0;
 }

@@ -67,6 +67,10 @@ struct SystemFacts {
   uint64_t forks = 0;
   uint32_t threads = 0, running = 0;
   int32_t last_pid = 0;
+  uint64_t switches = 0;  // of context
+  // Over 1, 5 and 15 minutes; 1 << kLoadFractionBits is one thread.
+  static constexpr unsigned kLoadFractionBits = 11;
+  std::array<uint64_t, 3> load = {};
   hal::Nanoseconds user = 0, system = 0;  // processor time used by everybody
 };
 

@@ -103,6 +103,8 @@ class FakeSource final : public ProcSource {
     facts.threads = 3;
     facts.running = 1;
     facts.last_pid = 5;
+    facts.switches = 77;
+    facts.load = {3 << 11, 2048 / 4, 2048 / 100};
     return facts;
   }
   TextBuffer<64> GetSystemName(ProcName) override { return host; }
@@ -266,8 +268,9 @@ TEST_F(ProcFsTest, Formats) {
   EXPECT_NE(limits.find("Max open files            1024                 unlimited            "
                         "files     \n"),
             limits.npos);
+  EXPECT_NE(Contents("/proc/stat").find("\nctxt 77\n"), std::string::npos);
   EXPECT_EQ(Contents("/proc/uptime").substr(0, 6), "12.34 ");
-  EXPECT_EQ(Contents("/proc/loadavg").substr(0, 20), "0.00 0.00 0.00 1/3 5");
+  EXPECT_EQ(Contents("/proc/loadavg").substr(0, 20), "3.00 0.25 0.01 1/3 5");
   EXPECT_EQ(Contents("/proc/sys/kernel/osrelease"), "6.6.0-zrun\n");
   EXPECT_EQ(Contents("/proc/mounts"), "ram / ramfs rw 0 0\nproc /proc proc rw,nosuid 0 0\n");
   EXPECT_NE(Contents("/proc/filesystems").find("nodev\ttmpfs\n"), std::string::npos);

@@ -98,8 +98,8 @@ Result<void> ShowStat(const ProcRequest& request, TextSink& out) {
     Write(out, "cpu", i);
     line(cpus);
   }
-  Write(out, "intr 0\nctxt 0\nbtime ", facts.boot_realtime / hal::kSecond, "\nprocesses ",
-        facts.forks, "\nprocs_running ", std::max<uint32_t>(facts.running, 1),
+  Write(out, "intr 0\nctxt ", facts.switches, "\nbtime ", facts.boot_realtime / hal::kSecond,
+        "\nprocesses ", facts.forks, "\nprocs_running ", std::max<uint32_t>(facts.running, 1),
         "\nprocs_blocked 0\nsoftirq 0 0 0 0 0 0 0 0 0 0 0\n");
   return {};
 }
@@ -114,40 +114,13 @@ Result<void> ShowUptime(const ProcRequest& request, TextSink& out) {
   return {};
 }
 
-// Averages over 1, 5 and 15 minutes, in thousandths; moved along when somebody looks, as if what
-// runs now had run since the last look.
-class LoadAverages {
- public:
-  struct Values {
-    uint64_t average[3];
-  };
-  Values Update(Nanoseconds now, uint64_t running) EXCLUDES(lock_) {
-    constexpr Nanoseconds kSpan[3] = {60 * hal::kSecond, 300 * hal::kSecond, 900 * hal::kSecond};
-    MutexLock lock(lock_);
-    const Nanoseconds passed = std::max<Nanoseconds>(now - last_, 0) / 1'000'000;
-    last_ = now;
-    for (unsigned i = 0; i < 3; i++) {
-      const uint64_t span = uint64_t(kSpan[i] / 1'000'000);
-      values_.average[i] = (values_.average[i] * span + running * 1000 * uint64_t(passed)) /
-                           (span + uint64_t(passed));
-    }
-    return values_;
-  }
-
- private:
-  Mutex lock_{LockRank::kLeaf};
-  Nanoseconds last_ GUARDED_BY(lock_) = 0;
-  Values values_ GUARDED_BY(lock_) = {};
-};
-constinit LoadAverages load_averages;
-
 Result<void> ShowLoadAverage(const ProcRequest& request, TextSink& out) {
+  constexpr uint64_t kOne = uint64_t{1} << SystemFacts::kLoadFractionBits;
   const SystemFacts facts = request.source.System();
-  // The reader itself runs only because it looks.
-  const uint32_t others = facts.running > 0 ? facts.running - 1 : 0;
-  const auto load = load_averages.Update(facts.uptime, others);
-  for (uint64_t value : load.average)
-    Write(out, value / 1000, '.', Pad{int64_t(value % 1000 / 10), 2, '0'}, ' ');
+  for (const uint64_t load : facts.load) {
+    const uint64_t rounded = load + kOne / 200;
+    Write(out, rounded / kOne, '.', Pad{int64_t(rounded % kOne * 100 / kOne), 2, '0'}, ' ');
+  }
   Write(out, std::max<uint32_t>(facts.running, 1), '/', facts.threads, ' ', facts.last_pid, '\n');
   return {};
 }
