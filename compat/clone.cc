@@ -210,6 +210,7 @@ Result<void> TaskBuilder::Assemble(Parts& parts) {
   // The machine copies the parent's, which may not have followed yet.
   if (parent.attention_.load() & Task::kAttendAffinity) task.Demand(Task::kAttendAffinity);
   if (reset) task.ApplyScheduling();
+  task.default_timer_slack.store(parent.timer_slack.load());
   task.timer_slack.store(parent.timer_slack.load());
   task.io_priority.store(parent.io_priority.load());
   task.personality.store(parent.personality.load());

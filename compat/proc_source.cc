@@ -383,8 +383,7 @@ class KernelProcSource final : public vfs::ProcSource {
     }
     if (member.task.get() != Thread::Current() && !Task::Current().Has(vfs::Capability::kSysNice))
       return Errno::kEPERM;
-    constexpr uint64_t kDefaultSlack = 50'000;
-    member.task->timer_slack.store(value == 0 ? kDefaultSlack : value);
+    member.task->timer_slack.store(value == 0 ? member.task->default_timer_slack.load() : value);
     return {};
   }
 

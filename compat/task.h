@@ -166,7 +166,8 @@ class Task final : public Thread, public ListNode<TaskListTag> {
   void ApplyScheduling();
   // Whether |caller| may give this one a nice value that is lower than its own (RLIMIT_NICE).
   bool MayBeNiced(Task& caller, int value);
-  std::atomic<uint64_t> timer_slack{50'000};
+  // Nanoseconds; the default is what its creator had (PR_SET_TIMERSLACK).
+  std::atomic<uint64_t> timer_slack{50'000}, default_timer_slack{50'000};
   std::atomic<int> io_priority{0};
   std::atomic<uint32_t> personality{0};
   std::atomic<bool> has_left{false};        // it was not the first thread, and has ended

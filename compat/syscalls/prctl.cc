@@ -1,4 +1,5 @@
 // prctl(2): attributes of the calling thread and process.
+#include "compat/abi/arch.h"
 #include "compat/syscall_table.h"
 #include "compat/task.h"
 
@@ -39,9 +40,8 @@ enum : int32_t {  // <linux/prctl.h>
   kSetVma = 0x53564d41,
 };
 constexpr uint64_t kLastCapability = 40;
-#if defined(__x86_64__)
 constexpr int32_t kTscEnable = 1;
-#endif
+constexpr bool kHasTsc = abi::kMachine == "x86_64";
 
 SyscallResult SetName(Task& task, uint64_t address) {
   std::array<char, 16> text = {};
@@ -151,20 +151,19 @@ SyscallResult sys_prctl(Task& task, int32_t option, uint64_t a2, uint64_t a3, ui
       return task.credentials()->cap_bounding >> a2 & 1;
     case kCapBsetDrop:
       return DropBounding(task, a2);
-#if defined(__x86_64__)
     case kGetTsc:
+      if (!kHasTsc) return Errno::kEINVAL;
       TRY(task.memory().Write(UserPtr<int32_t>(a2), kTscEnable));
       return 0;
-    case kSetTsc:  // the machine's own clock is read with it too: it cannot be taken away
-      if (a2 != uint64_t{kTscEnable}) return Errno::kEINVAL;
+    case kSetTsc:  // the kernel reads it too: it cannot be taken away
+      if (!kHasTsc || a2 != uint64_t{kTscEnable}) return Errno::kEINVAL;
       return 0;
-#endif
     case kGetSecurebits:
       return task.credentials()->securebits;
     case kSetSecurebits:
       return SetSecurebits(task, a2);
     case kSetTimerSlack:
-      task.timer_slack = int64_t(a2) <= 0 ? 50'000 : a2;
+      task.timer_slack = int64_t(a2) <= 0 ? task.default_timer_slack.load() : a2;
       return 0;
     case kGetTimerSlack:
       return task.timer_slack;

@@ -58,6 +58,13 @@ bool Discards(int advice) {
          advice == kAdviseRemove || advice == kAdviseDontFork || advice == kAdviseWipeOnFork;
 }
 
+// Pages are there for whoever may touch them: private ones as copies, and what cannot be read by
+// being written.
+bool PopulatesByWriting(MapFlags flags, Access access) {
+  return HasAny(access, Access::kWrite) &&
+         (HasAny(flags, MapFlags::kPrivate) || !HasAny(access, Access::kRead));
+}
+
 }  // namespace
 
 Result<void> VmAddressRegion::Advise(VirtRange range, int advice) {
@@ -165,9 +172,10 @@ Result<void> VmAddressRegion::Populate(VirtRange range, Access access) {
     const vaddr_t mapped = std::min(mapping->base() + mapping->populated, range.end());
     if (mapped <= page) continue;  // another thread has changed it
     at = std::min(mapped, page + kAtOnce);
-    const bool copies = mapping->is_private() && access == Access::kWrite;
+    const bool writes =
+        access == Access::kWrite && PopulatesByWriting(mapping->info.flags, mapping->info.access);
     TRY(private_pages::Advise(*space_, *mapping, {page, at - page},
-                              copies ? kAdvisePopulateWrite : kAdvisePopulateRead));
+                              writes ? kAdvisePopulateWrite : kAdvisePopulateRead));
   }
   return {};
 }
@@ -183,9 +191,8 @@ Result<void> VmAddressRegion::MakeResident(VirtRange range) {
     at = part.end();
     if (HasAny(mapping->flags, MapFlags::kVdso)) continue;
     if (mapping->access == Access::kNone) return Errno::kENOMEM;
-    const bool copies =
-        HasAny(mapping->flags, MapFlags::kPrivate) && HasAny(mapping->access, Access::kWrite);
-    const auto populated = Populate(part, copies ? Access::kWrite : Access::kRead);
+    const bool writes = PopulatesByWriting(mapping->flags, mapping->access);
+    const auto populated = Populate(part, writes ? Access::kWrite : Access::kRead);
     if (!populated.ok() && populated.error() == Errno::kRestartNoIntr) return populated;
     // EINVAL: the host cannot do it ahead of time.
     if (!populated.ok() && populated.error() != Errno::kEINVAL) return Errno::kENOMEM;

@@ -14,7 +14,26 @@ static long LockedKb(void) {
   return kb;
 }
 
+// Also what can only be written, and what is shared.
+static void TestResident(void) {
+  size_t page = PageSize();
+  const int protections[] = {PROT_READ, PROT_WRITE, PROT_READ | PROT_WRITE};
+  const int kinds[] = {MAP_SHARED, MAP_PRIVATE};
+  unsigned char in[2];
+  for (int i = 0; i < 6; i++) {
+    int flags = kinds[i % 2] | MAP_ANONYMOUS;
+    char* p = CHECK_MAP(mmap(NULL, 2 * page, protections[i / 2], flags, -1, 0));
+    CHECK_OK(mlock(p, page));
+    CHECK_OK(mincore(p, 2 * page, in));
+    CHECK(in[0] & 1);
+    p = CHECK_MAP(mmap(NULL, 2 * page, protections[i / 2], flags | MAP_POPULATE, -1, 0));
+    CHECK_OK(mincore(p, 2 * page, in));
+    CHECK((in[0] & 1) && (in[1] & 1));
+  }
+}
+
 int main(void) {
+  TestResident();
   size_t page = PageSize();
   char* p =
       CHECK_MAP(mmap(NULL, 4 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));

@@ -47,7 +47,12 @@ int main(void) {
   CHECK(slack > 0);
   CHECK_OK(prctl(PR_SET_TIMERSLACK, 123456));
   CHECK_EQ(prctl(PR_GET_TIMERSLACK), 123456);
-  IN_CHILD(CHECK_EQ(prctl(PR_GET_TIMERSLACK), 123456));
+  IN_CHILD({
+    CHECK_EQ(prctl(PR_GET_TIMERSLACK), 123456);
+    CHECK_OK(prctl(PR_SET_TIMERSLACK, 1000));
+    CHECK_OK(prctl(PR_SET_TIMERSLACK, 0));  // a child's default is what its creator had
+    CHECK_EQ(prctl(PR_GET_TIMERSLACK), 123456);
+  });
   CHECK_OK(prctl(PR_SET_TIMERSLACK, 0));  // the default
   CHECK_EQ(prctl(PR_GET_TIMERSLACK), slack);
 
