@@ -37,7 +37,9 @@ class PidTable {
 
   // The lowest number of a process >= |from|; -1 past the last. For kill(-1) and /proc.
   int32_t NextGroup(int32_t from) const;
+  // The next number is looked for behind this one.
   int32_t last() const { return last_; }
+  void SetLast(int32_t number);
 
  private:
   struct Entry {
@@ -56,7 +58,6 @@ class PidTable {
   };
   Entry* Find(int32_t number) const;
   Result<void> Take(int32_t number);  // EEXIST
-  void SetLast(int32_t number);
   void FreeIfUnused(int32_t number);
   void FreeIfEmpty(int32_t index);
   Chunk* chunks_[kMaxPid / kChunk] = {};

@@ -359,6 +359,14 @@ class KernelProcSource final : public vfs::ProcSource {
     return {};
   }
 
+  Result<void> SetLastPid(int32_t number) override {
+    if (!Task::Current().Has(vfs::Capability::kSysAdmin)) return Errno::kEPERM;
+    if (number >= PidTable::kMaxPid) return Errno::kEINVAL;
+    MutexLock lock(Kernel::Get().lock());
+    Kernel::Get().pids().SetLast(number);
+    return {};
+  }
+
   Result<void> SetOomScoreAdj(ProcId id, int32_t value) override {
     const Member member = TRY(FindMember(id));
     const bool lower = value < member.group->oom_score_adj.load();

@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "compat/abi/ipc.h"
 #include "compat/task.h"
+#include "vfs/ipc_settings.h"
 
 // What the three kinds of System V IPC share: keys, numbers, permissions.
 namespace zrun::compat {
@@ -51,27 +52,34 @@ class IpcTable {
   static constexpr int32_t kIndices = 32768;
   Mutex lock{LockRank::kFile};
 
-  template <size_t kMost>
-  explicit constexpr IpcTable(T* (&slots)[kMost]) : slots_(slots) {
-    static_assert(kMost <= kIndices);
-  }
+  // |limit|: how many there may be. |next_id|: the number that the next one asks for.
+  constexpr IpcTable(T* (&slots)[kIndices], vfs::Setting& limit, vfs::Setting& next_id)
+      : slots_(slots), limit_(limit), next_id_(next_id) {}
 
   // The new object gets a number: ENOSPC.
   Result<void> Add(RefPtr<T> object) REQUIRES(lock) {
-    size_t index = 0;
-    while (index < size_ && slots_[index]) index++;
+    if (count_ >= limit_.get()) return Errno::kENOSPC;
+    const auto wanted = int32_t(next_id_.value.exchange(-1));
+    size_t index = wanted < 0 ? 0 : size_t(wanted % kIndices);
+    while (index < slots_.size() && slots_[index]) index++;
     if (index >= slots_.size()) return Errno::kENOSPC;
-    if (index == size_) size_++;
-    if (int32_t(index) <= last_index_) sequence_ = (sequence_ + 1) & 0x7fff;
+    size_ = std::max(size_, index + 1);
+    if (wanted >= 0) {
+      object->sequence = uint16_t(wanted / kIndices);
+    } else {
+      if (int32_t(index) <= last_index_) sequence_ = (sequence_ + 1) & 0x7fff;
+      object->sequence = sequence_;
+    }
     last_index_ = int32_t(index);
-    object->sequence = sequence_;
-    object->id = int32_t(sequence_) * kIndices + int32_t(index);
+    object->id = int32_t(object->sequence) * kIndices + int32_t(index);
     slots_[index] = object.Leak();
+    count_++;
     return {};
   }
   void Remove(T& object) REQUIRES(lock) {
     slots_[size_t(object.id % kIndices)] = nullptr;
     while (size_ > 0 && !slots_[size_ - 1]) size_--;
+    count_--;
     object.Release();
   }
   T* FindKey(int32_t key) REQUIRES(lock) {
@@ -96,14 +104,13 @@ class IpcTable {
     for (size_t i = 0; i < size_; i++)
       if (slots_[i]) visit(*slots_[i]);
   }
-  int32_t count() REQUIRES(lock) {
-    int32_t count = 0;
-    ForEach([&](T&) { count++; });
-    return count;
-  }
+  int32_t count() REQUIRES(lock) { return count_; }
 
  private:
   const std::span<T*> slots_;
+  vfs::Setting& limit_;
+  vfs::Setting& next_id_;
+  int32_t count_ GUARDED_BY(lock) = 0;
   size_t size_ GUARDED_BY(lock) = 0;  // none at or behind it is in use
   uint16_t sequence_ GUARDED_BY(lock) = 0;
   int32_t last_index_ GUARDED_BY(lock) = -1;

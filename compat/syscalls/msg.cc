@@ -8,7 +8,7 @@ namespace {
 
 enum : int32_t { kStat = 11, kInfo = 12, kStatAny = 13 };
 enum : int32_t { kNoError = 010000, kExcept = 020000, kCopy = 040000 };
-constexpr int32_t kMaxQueues = 32000, kMaxMessage = 8192, kMaxBytes = 16384;
+using vfs::ipc_settings;
 
 struct Message : ListNode<Message> {
   int64_t type = 0;
@@ -20,7 +20,7 @@ struct Queue final : RefCounted<Queue>, IpcObject {
     while (Message* const message = messages.PopFront()) delete message;
   }
   IntrusiveList<Message, Message> messages;
-  uint64_t bytes = 0, count = 0, max_bytes = kMaxBytes;
+  uint64_t bytes = 0, count = 0, max_bytes = uint64_t(ipc_settings.msgmnb.get());
   int64_t send_time = 0, receive_time = 0;
   int32_t last_sender = 0, last_receiver = 0;
   bool removed = false;
@@ -29,8 +29,8 @@ struct Queue final : RefCounted<Queue>, IpcObject {
   bool HasRoom(size_t size) const { return bytes + size <= max_bytes && count < max_bytes; }
 };
 
-constinit Queue* g_queue_slots[kMaxQueues];
-constinit IpcTable<Queue> g_queues(g_queue_slots);
+constinit Queue* g_queue_slots[IpcTable<Queue>::kIndices];
+constinit IpcTable<Queue> g_queues(g_queue_slots, ipc_settings.msgmni, ipc_settings.msg_next_id);
 
 // Which message a receiver wants (msgrcv(2)).
 struct Choice {
@@ -102,13 +102,15 @@ abi::MsqidDs Describe(const Queue& queue) {
 }
 
 SyscallResult TellLimits(Task& task, int32_t command, UserAddr argument) {
-  abi::MsgInfo out = {.pool = kMaxQueues * kMaxBytes / 1024,
-                      .map = kMaxBytes,
-                      .max_size = kMaxMessage,
-                      .max_bytes = kMaxBytes,
-                      .queues = kMaxQueues,
+  const auto bytes = int32_t(ipc_settings.msgmnb.get());
+  const auto queues = int32_t(ipc_settings.msgmni.get());
+  abi::MsgInfo out = {.pool = int32_t(int64_t{queues} * bytes / 1024),
+                      .map = bytes,
+                      .max_size = int32_t(ipc_settings.msgmax.get()),
+                      .max_bytes = bytes,
+                      .queues = queues,
                       .segment_size = 16,
-                      .headers = kMaxBytes,
+                      .headers = bytes,
                       .segments = 0xffff,
                       .padding = 0};
   int32_t highest;
@@ -134,7 +136,8 @@ SyscallResult ChangeQueue(Task& task, int32_t id, UserAddr argument) {
   MutexLock lock(g_queues.lock);
   Queue& queue = *TRY(g_queues.Find(id));
   TRY(queue.CheckOwner(*credentials));
-  if (wanted.max_bytes > kMaxBytes && !credentials->Has(vfs::Capability::kSysResource))
+  if (wanted.max_bytes > uint64_t(ipc_settings.msgmnb.get()) &&
+      !credentials->Has(vfs::Capability::kSysResource))
     return Errno::kEPERM;
   TRY(queue.Change(wanted.perm));
   queue.max_bytes = wanted.max_bytes;
@@ -166,7 +169,7 @@ SyscallResult sys_msgget(Task& task, int32_t key, int32_t flags) {
 
 SyscallResult sys_msgsnd(Task& task, int32_t id, UserAddr message, uint64_t size, int32_t flags) {
   const int64_t type = TRY(task.memory().Read(UserPtr<const int64_t>(message.address)));
-  if (size > kMaxMessage || id < 0 || type < 1) return Errno::kEINVAL;
+  if (size > uint64_t(ipc_settings.msgmax.get()) || id < 0 || type < 1) return Errno::kEINVAL;
   auto made = TRY(MakeOwned<Message>());
   made->type = type;
   TRY(made->bytes.Resize(size));

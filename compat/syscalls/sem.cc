@@ -19,7 +19,7 @@ enum : int32_t {
   kStatAny = 20,
 };
 constexpr int16_t kUndo = 0x1000;
-constexpr int32_t kMaxSets = 32000, kMaxPerSet = 32000, kMaxOperations = 500;
+constexpr int32_t kMaxPerSet = 32000, kMaxOperations = 500;
 constexpr int32_t kMaxTotal = 1024000000, kMaxValue = 32767;
 
 struct Semaphore {
@@ -50,8 +50,9 @@ struct SemSet final : RefCounted<SemSet>, IpcObject {
   int64_t operation_time = 0;
 };
 
-constinit SemSet* g_set_slots[kMaxSets];
-constinit IpcTable<SemSet> g_sets(g_set_slots);
+constinit SemSet* g_set_slots[IpcTable<SemSet>::kIndices];
+constinit IpcTable<SemSet> g_sets(g_set_slots, vfs::ipc_settings.semmni,
+                                  vfs::ipc_settings.sem_next_id);
 
 Result<UndoRecord*> UndoOf(SemSet& set, ThreadGroup& group) {
   for (UndoRecord& undo : set.undos)
@@ -199,7 +200,7 @@ abi::SemidDs Describe(const SemSet& set) {
 
 SyscallResult TellLimits(Task& task, int32_t command, UserAddr argument) {
   abi::SemInfo out = {.map = kMaxTotal,
-                      .sets = kMaxSets,
+                      .sets = int32_t(vfs::ipc_settings.semmni.get()),
                       .semaphores = kMaxTotal,
                       .undos = kMaxTotal,
                       .per_set = kMaxPerSet,

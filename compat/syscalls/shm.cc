@@ -12,8 +12,8 @@ enum : int32_t { kReadOnly = 010000, kRound = 020000, kRemap = 040000, kExecute 
 enum : int32_t { kLock = 11, kUnlock = 12, kStat = 13, kInfo = 14, kStatAny = 15 };
 constexpr int32_t kHugePages = 04000;
 constexpr uint32_t kDestroyed = 01000, kLocked = 02000;  // in the mode that is shown
-constexpr uint64_t kMaxSize = ~uint64_t{0} - (1 << 24);
-constexpr size_t kMaxSegments = 4096;
+constexpr uint64_t kMaxPages = ~uint64_t{0} - (1 << 24);
+using vfs::ipc_settings;
 
 class Attachment;
 
@@ -26,8 +26,9 @@ struct Segment final : RefCounted<Segment>, IpcObject {
   size_t attached();
 };
 
-constinit Segment* g_segment_slots[kMaxSegments];
-constinit IpcTable<Segment> g_segments(g_segment_slots);
+constinit Segment* g_segment_slots[IpcTable<Segment>::kIndices];
+constinit IpcTable<Segment> g_segments(g_segment_slots, ipc_settings.shmmni,
+                                       ipc_settings.shm_next_id);
 
 // What an shmat() made, kept by the mappings that have come of it: of the process itself, of its
 // forks, parts that were split off.
@@ -123,9 +124,10 @@ void RemoveSegment(Segment& segment) REQUIRES(g_segments.lock) {
 
 SyscallResult TellLimits(Task& task, UserAddr argument) {
   abi::ShmInfo64 out = {};
-  out.max_size = out.max_pages = kMaxSize;
+  out.max_size = ipc_settings.shmmax.load();
+  out.max_pages = kMaxPages;
   out.min_size = 1;
-  out.max_segments = out.max_per_process = kMaxSegments;
+  out.max_segments = out.max_per_process = uint64_t(ipc_settings.shmmni.get());
   TRY(task.memory().Write(UserPtr<abi::ShmInfo64>(argument.address), out));
   MutexLock lock(g_segments.lock);
   return uint64_t(g_segments.highest());
@@ -151,7 +153,7 @@ SyscallResult TellUse(Task& task, UserAddr argument) {
 
 SyscallResult sys_shmget(Task& task, int32_t key, uint64_t size, int32_t flags) {
   const auto make = [&]() -> Result<RefPtr<Segment>> {
-    if (size == 0 || size > kMaxSize) return Errno::kEINVAL;
+    if (size == 0 || size > ipc_settings.shmmax.load()) return Errno::kEINVAL;
     if (flags & kHugePages) return Errno::kENOMEM;  // none are reserved
     auto segment = TRY(MakeRef<Segment>());
     segment->memory = TRY(VmObject::CreateAnonymous(hal::RoundUp(size)));

@@ -126,6 +126,8 @@ class ProcSource {
   virtual Result<String> NameOf(const Path& path, bool if_reachable = false) = 0;
 
   // ---- Changes; permission bits of the file have been checked.
+  // The number after which the next process is looked for. EPERM, EINVAL.
+  virtual Result<void> SetLastPid(int32_t number) = 0;
   virtual Result<void> SetName(ProcId id, std::string_view name) = 0;
   virtual Result<void> SetOomScoreAdj(ProcId id, int32_t value) = 0;
   // EPERM, EINVAL.

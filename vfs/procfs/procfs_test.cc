@@ -93,6 +93,7 @@ class FakeSource final : public ProcSource {
     name = TextBuffer<16>(text);
     return {};
   }
+  Result<void> SetLastPid(int32_t) override { return Errno::kEPERM; }
   Result<void> SetOomScoreAdj(ProcId, int32_t value) override {
     oom_score_adj = value;
     return {};

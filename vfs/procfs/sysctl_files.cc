@@ -5,6 +5,7 @@
 #include "objects/vm/map_limit.h"
 #include "vfs/directory_notice.h"
 #include "vfs/inotify.h"
+#include "vfs/ipc_settings.h"
 #include "vfs/leases.h"
 #include "vfs/pipe.h"
 #include "vfs/procfs/proc_entry.h"
@@ -112,6 +113,28 @@ Result<void> StoreMaxMapCount(const ProcRequest&, std::string_view text) {
   return {};
 }
 
+Result<void> ShowShmMax(const ProcRequest&, TextSink& out) {
+  Write(out, ipc_settings.shmmax.load(), '\n');
+  return {};
+}
+Result<void> StoreShmMax(const ProcRequest&, std::string_view text) {
+  const ParsedNumber number = ParseUnsigned(text);
+  if (number.length == 0 || number.length != text.size()) return Errno::kEINVAL;
+  ipc_settings.shmmax.store(number.value);
+  return {};
+}
+
+Result<void> ShowLastPid(const ProcRequest& request, TextSink& out) {
+  Write(out, request.source.System().last_pid, '\n');
+  return {};
+}
+Result<void> StoreLastPid(const ProcRequest& request, std::string_view text) {
+  const ParsedNumber number = ParseUnsigned(text);
+  if (number.length == 0 || number.length != text.size() || number.value > INT32_MAX)
+    return Errno::kEINVAL;
+  return request.source.SetLastPid(int32_t(number.value));
+}
+
 Result<void> ShowPipeMaxSize(const ProcRequest&, TextSink& out) {
   Write(out, pipe_max_size.get(), '\n');
   return {};
@@ -217,10 +240,15 @@ constexpr ProcEntry kEntries[] = {
     {.path = "kernel/io_uring_disabled", .constant = "2"},
     {.path = "kernel/kptr_restrict", .constant = "2"},
     {.path = "kernel/modules_disabled", .constant = "1"},
-    {.path = "kernel/msgmax", .constant = "8192"},
-    {.path = "kernel/msgmnb", .constant = "16384"},
-    {.path = "kernel/msgmni", .constant = "32000"},
+    {.path = "kernel/msg_next_id", .mode = kWritable, .setting = &ipc_settings.msg_next_id},
+    {.path = "kernel/msgmax", .mode = kWritable, .setting = &ipc_settings.msgmax},
+    {.path = "kernel/msgmnb", .mode = kWritable, .setting = &ipc_settings.msgmnb},
+    {.path = "kernel/msgmni", .mode = kWritable, .setting = &ipc_settings.msgmni},
     {.path = "kernel/ngroups_max", .constant = "65536"},
+    {.path = "kernel/ns_last_pid",
+     .mode = kModeRegular | 0666,
+     .show = ShowLastPid,
+     .store = StoreLastPid},
     {.path = "kernel/osrelease", .show = ShowRelease},
     {.path = "kernel/ostype", .constant = "Linux"},
     {.path = "kernel/overflowgid", .constant = "65534"},
@@ -237,9 +265,11 @@ constexpr ProcEntry kEntries[] = {
     {.path = "kernel/random/uuid", .show = ShowRandomUuid},
     {.path = "kernel/randomize_va_space", .constant = "2"},
     {.path = "kernel/sem", .constant = "32000\t1024000000\t500\t32000"},
+    {.path = "kernel/sem_next_id", .mode = kWritable, .setting = &ipc_settings.sem_next_id},
+    {.path = "kernel/shm_next_id", .mode = kWritable, .setting = &ipc_settings.shm_next_id},
     {.path = "kernel/shmall", .constant = "18446744073692774399"},
-    {.path = "kernel/shmmax", .constant = "18446744073692774399"},
-    {.path = "kernel/shmmni", .constant = "4096"},
+    {.path = "kernel/shmmax", .mode = kWritable, .show = ShowShmMax, .store = StoreShmMax},
+    {.path = "kernel/shmmni", .mode = kWritable, .setting = &ipc_settings.shmmni},
     {.path = "kernel/tainted", .constant = "0"},
     {.path = "kernel/threads-max", .constant = "32768"},
     {.path = "kernel/unprivileged_bpf_disabled", .constant = "2"},
@@ -275,6 +305,8 @@ constexpr ProcEntry kEntries[] = {
 };
 
 }  // namespace
+
+constinit IpcSettings ipc_settings;
 
 constinit const ProcTable kSysctlEntries = kEntries;
 
