@@ -12,7 +12,6 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cstddef>
 #include <cstring>
 #include <stdexcept>
@@ -115,7 +114,7 @@ std::vector<hal::FilterInstruction> MakeHostCallFilter(uint32_t cookie, int nice
   // A thread's own place only; barriers that interrupt nobody but the caller's own threads or wait.
   filter.Allow(SCMP_SYS(sched_setaffinity), SCMP_A0(SCMP_CMP_EQ, 0), sixth);
   // Its own nice value, never a lower one than zrun was started with.
-  for (int value = std::max(nice, 0); value < 20; value++)
+  for (int value = nice; value < 20; value++)
     filter.Allow(SCMP_SYS(setpriority), SCMP_A0(SCMP_CMP_EQ, PRIO_PROCESS), SCMP_A1(SCMP_CMP_EQ, 0),
                  SCMP_A2(SCMP_CMP_EQ, uint64_t(value)), sixth);
   filter.Allow(SCMP_SYS(membarrier), SCMP_A1(SCMP_CMP_EQ, 0), sixth);

@@ -76,6 +76,11 @@ kill $nice $other
     done = subprocess.run(command, cwd=z.folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE)
     other, nice = map(int, done.stdout.split())
     z.check(other > 5 * nice, f"nice 0 ran {other} ticks, nice 19 {nice}")
+    # Also where zrun itself is ahead of others (root), or behind.
+    for own in ("-10", "10"):
+        done = subprocess.run(["nice", "-n", own, z.zrun, z.image, "--", "nice", "-n", "15", "nice"], cwd=z.folder,
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE)
+        z.equal((done.returncode, done.stdout), (0, "15\n"))
 
 
 @test
