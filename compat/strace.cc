@@ -11,7 +11,8 @@ constexpr size_t kResultColumn = 40;  // where strace puts "= result" of short l
 // A whole line at a time, so that threads do not mix theirs.
 void Emit(Task& task, std::string_view text) {
   TextBuilder line;
-  if (task.kernel().threads.load(std::memory_order_relaxed) > 1)
+  // Once there has been a second, lines of the first are told apart also when it is alone again.
+  if (task.kernel().forks.load(std::memory_order_relaxed) > 0)
     Write(line, "[pid ", Pad{task.tid(), 5}, "] ");
   Write(line, text, "\n");
   hal::ConsoleWrite(line.view());
