@@ -290,12 +290,38 @@ def put(z, name, text):
         file.write(text)
 
 
+# Like busybox's inotifyd, which Debian's has not: tells what happens in the directories named, "LETTER DIRECTORY NAME" a line.
+INOTIFYD = """
+import ctypes, os, struct, sys
+libc = ctypes.CDLL(None, use_errno=True)
+LETTERS = {2: "c", 4: "e", 8: "w", 0x40: "m", 0x80: "y", 0x100: "n", 0x200: "d"}
+fd, places = libc.inotify_init1(0), {}
+for argument in sys.argv[1:]:
+    place, _, letters = argument.partition(":")
+    mask = sum(bit for bit, letter in LETTERS.items() if letter in letters)
+    watch = libc.inotify_add_watch(fd, place.encode(), mask)
+    if watch < 0: sys.exit(os.strerror(ctypes.get_errno()))
+    places[watch] = place
+while True:
+    data = os.read(fd, 65536)
+    while data:
+        watch, mask, _, size = struct.unpack("iIII", data[:16])
+        name, data = data[16:16 + size].rstrip(b"\\0").decode(), data[16 + size:]
+        letters = "".join(letter for bit, letter in LETTERS.items() if mask & bit)
+        if letters: print(letters, places[watch], name, sep="\\t", flush=True)
+"""
+
+
 class Watcher:
-    """A container whose busybox tells what happens in its directory."""
+    """A container that tells what happens in its directory."""
 
     def __init__(self, z, script=""):
         self.z, self.seen, self.count = z, [], 0
-        self.process = z.start(z.image, "--", "sh", "-c", f"{script} exec inotifyd - .:cewmynd")
+        inotifyd = z.scratch / "inotifyd"
+        inotifyd.mkdir()
+        (inotifyd / "inotifyd.py").write_text(INOTIFYD)
+        self.process = z.start("-v", f"{inotifyd}:/inotifyd:ro", z.gcc_image, "--", "sh", "-c",
+                               f"{script} exec python3 /inotifyd/inotifyd.py .:cewmynd")
         # Until it watches: names come and go.
         name = os.path.join(z.folder, "is-it-there")
         def watches():
@@ -352,7 +378,9 @@ def watches_in_a_share_hear_of_their_own_container_once(z):
 @test
 def watches_on_the_host_end_with_the_guests(z):
     (z.folder / "d").mkdir()
-    process = z.start(z.image, "--", "sh", "-c", "inotifyd - .:n d:n & echo $!; read line; kill $!; read line", "-", stdin=subprocess.PIPE)
+    z.write("inotifyd.py", INOTIFYD)
+    process = z.start(z.gcc_image, "--", "sh", "-c",
+                      "python3 inotifyd.py .:n d:n & echo $!; read line; kill $!; read line", "-", stdin=subprocess.PIPE)
     def watches():
         # The supervisor's inotify file has them.
         count = 0
