@@ -2,6 +2,7 @@
 
 #include "hal/parking.h"
 #include "hal/thread.h"
+#include "objects/sync/made_once.h"
 
 namespace zrun::compat {
 
@@ -19,16 +20,7 @@ struct Mailbox {
   std::atomic<uint32_t> postings{0};
 };
 
-// Never destroyed; made by the first who asks.
-alignas(Mailbox) constinit std::byte g_storage[sizeof(Mailbox)] = {};
-constinit Mutex g_making{LockRank::kLeaf};
-constinit std::atomic<Mailbox*> g_mailbox{nullptr};
-
-Mailbox& GetMailbox() {
-  MutexLock lock(g_making);
-  if (!g_mailbox.load()) g_mailbox.store(new (g_storage) Mailbox);
-  return *g_mailbox.load();
-}
+constinit MadeOnce<Mailbox> g_mailbox;
 
 RefPtr<MailboxItem> TakePosted(Mailbox& box) {
   MutexLock lock(box.lock);
@@ -38,7 +30,7 @@ RefPtr<MailboxItem> TakePosted(Mailbox& box) {
 }
 
 void SenderMain(void*) {
-  Mailbox& box = GetMailbox();
+  Mailbox& box = g_mailbox.Get();
   for (;;) {
     const uint32_t seen = box.postings.load(std::memory_order_acquire);
     if (const auto item = TakePosted(box)) {
@@ -52,7 +44,7 @@ void SenderMain(void*) {
 }  // namespace
 
 Result<void> StartMailbox() {
-  Mailbox& box = GetMailbox();
+  Mailbox& box = g_mailbox.Get();
   {
     MutexLock lock(box.lock);
     if (std::exchange(box.started, true)) return {};
@@ -66,7 +58,7 @@ Result<void> StartMailbox() {
 }
 
 void Post(MailboxItem& item) {
-  Mailbox& box = *g_mailbox.load();
+  Mailbox& box = g_mailbox.Get();
   MutexLock lock(box.lock);
   if (item.is_linked()) return;
   item.AddRef();
@@ -78,7 +70,7 @@ void Post(MailboxItem& item) {
 
 namespace internal {
 void DeliverPostedSlow() {
-  Mailbox& box = *g_mailbox.load();
+  Mailbox& box = g_mailbox.Get();
   while (const auto item = TakePosted(box)) item->Deliver();
 }
 }  // namespace internal

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "objects/sync/made_once.h"
+
 namespace zrun::vfs {
 
 namespace internal {
@@ -81,17 +83,7 @@ class LeaseTable {
 };
 
 namespace {
-// Never destroyed; made by the first who takes a lease.
-alignas(LeaseTable) constinit std::byte g_storage[sizeof(LeaseTable)] = {};
-constinit Mutex g_making{LockRank::kLeaf};
-constinit std::atomic<LeaseTable*> g_table{nullptr};
-
-LeaseTable& GetTable() {
-  if (LeaseTable* const table = g_table.load(std::memory_order_acquire)) return *table;
-  MutexLock lock(g_making);
-  if (!g_table.load()) g_table.store(new (g_storage) LeaseTable);
-  return *g_table.load();
-}
+constinit MadeOnce<LeaseTable> g_table;
 
 Vnode& VnodeOf(const FileDescription& file) { return *file.path().dentry->vnode(); }
 uintptr_t KeyOf(const FileDescription& file) { return VnodeOf(file).identity(); }
@@ -265,7 +257,7 @@ Result<Vector<LeaseInfo>> LeaseTable::List(uintptr_t vnode) {
 }
 
 LeaseWait::~LeaseWait() {
-  GetTable().Leave(*this);
+  g_table.Get().Leave(*this);
   if (writing_) writing_->RemoveWriter();
 }
 
@@ -280,7 +272,7 @@ Result<void> SetLease(FileDescription& file, LeaseType type, int32_t process_id,
   fresh->process_id = process_id;
   fresh->messenger = std::move(messenger);
   LeaseList dropped;
-  const auto set = GetTable().Set(file, type, std::move(fresh), dropped);
+  const auto set = g_table.Get().Set(file, type, std::move(fresh), dropped);
   FreeLeases(dropped);
   return set;
 }
@@ -288,14 +280,14 @@ Result<void> SetLease(FileDescription& file, LeaseType type, int32_t process_id,
 LeaseType GetLease(FileDescription& file) {
   if (internal::lease_count.load() == 0 || !file.path().vnode()) return LeaseType::kNone;
   LeaseList dropped;
-  const LeaseType type = GetTable().Get(file, dropped);
+  const LeaseType type = g_table.Get().Get(file, dropped);
   FreeLeases(dropped);
   return type;
 }
 
 Result<Vector<LeaseInfo>> ListLeases(const Vnode& vnode) {
   if (internal::lease_count.load() == 0) return Vector<LeaseInfo>();
-  return GetTable().List(vnode.identity());
+  return g_table.Get().List(vnode.identity());
 }
 
 namespace internal {
@@ -304,7 +296,7 @@ Result<RefPtr<LeaseWait>> BreakLeasesSlow(Vnode& vnode, bool for_writing, bool w
   RefPtr<LeaseWait> wait;
   if (waits) wait = TRY(MakeRef<LeaseWait>());
   LeaseList dropped;
-  const auto blocked = GetTable().Break(vnode.identity(), for_writing, wait.get(), dropped);
+  const auto blocked = g_table.Get().Break(vnode.identity(), for_writing, wait.get(), dropped);
   FreeLeases(dropped);
   if (!TRY(blocked)) wait = nullptr;
   return wait;
@@ -312,7 +304,7 @@ Result<RefPtr<LeaseWait>> BreakLeasesSlow(Vnode& vnode, bool for_writing, bool w
 
 void DropLeaseSlow(FileDescription& file) {
   LeaseList dropped;
-  GetTable().Drop(file, dropped);
+  g_table.Get().Drop(file, dropped);
   FreeLeases(dropped);
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "objects/sync/made_once.h"
 #include "vfs/hostfs/host_vnode.h"
 #include "vfs/notify.h"
 
@@ -14,10 +15,7 @@ constexpr uint32_t kTold =
     kHostModify | kHostAttrib | kHostCloseWrite | kHostCreate | kHostDelete | kHostMoved;
 constexpr size_t kBufferSize = 1024;
 
-// Never destroyed; made by the first who watches.
-alignas(HostWatches) constinit std::byte g_storage[sizeof(HostWatches)] = {};
-constinit Mutex g_making{LockRank::kLeaf};
-constinit std::atomic<HostWatches*> g_watches{nullptr};
+constinit MadeOnce<HostWatches> g_watches;
 
 }  // namespace
 
@@ -28,12 +26,7 @@ struct HostWatches::Record {  // struct inotify_event
   uint32_t mask, cookie, name_size;
 };
 
-HostWatches& HostWatches::Get() {
-  if (HostWatches* const watches = g_watches.load(std::memory_order_acquire)) return *watches;
-  MutexLock lock(g_making);
-  if (!g_watches.load()) g_watches.store(new (g_storage) HostWatches);
-  return *g_watches.load();
-}
+HostWatches& HostWatches::Get() { return g_watches.Get(); }
 
 // Another share's vnode of the same file, which has the same watch.
 HostWatchEntry* HostWatches::FindOther(const HostWatchEntry& entry) {
