@@ -3,11 +3,12 @@
 #include "compat/kernel.h"
 #include "compat/task.h"
 #include "objects/ipc/timer.h"
+#include "vfs/procfs/proc_source.h"
 
 namespace zrun::compat {
 namespace {
 
-constexpr uint64_t kOne = 1 << 11;
+constexpr uint64_t kOne = uint64_t{1} << vfs::SystemFacts::kLoadFractionBits;
 
 uint64_t CountActive() {
   Kernel& kernel = Kernel::Get();

@@ -88,16 +88,22 @@ Result<void> ShowMinFree(const ProcRequest&, TextSink& out) {
   return {};
 }
 
+// A whole number and nothing else: EINVAL, also above |most|.
+Result<uint64_t> ParseSetting(std::string_view text, uint64_t most) {
+  const ParsedNumber number = ParseUnsigned(text);
+  if (number.length == 0 || number.length != text.size() || number.value > most)
+    return Errno::kEINVAL;
+  return number.value;
+}
+
 Result<void> ShowMountMax(const ProcRequest&, TextSink& out) {
   Write(out, MountNamespace::limit(), '\n');
   return {};
 }
 Result<void> StoreMountMax(const ProcRequest&, std::string_view text) {
-  const ParsedNumber number = ParseUnsigned(text);
-  if (number.length == 0 || number.length != text.size() || number.value == 0 ||
-      number.value > INT32_MAX)
-    return Errno::kEINVAL;
-  MountNamespace::SetLimit(uint32_t(number.value));
+  const uint64_t limit = TRY(ParseSetting(text, INT32_MAX));
+  if (limit == 0) return Errno::kEINVAL;
+  MountNamespace::SetLimit(uint32_t(limit));
   return {};
 }
 
@@ -106,10 +112,7 @@ Result<void> ShowMaxMapCount(const ProcRequest&, TextSink& out) {
   return {};
 }
 Result<void> StoreMaxMapCount(const ProcRequest&, std::string_view text) {
-  const ParsedNumber number = ParseUnsigned(text);
-  if (number.length == 0 || number.length != text.size() || number.value > INT32_MAX)
-    return Errno::kEINVAL;
-  max_mappings.store(uint32_t(number.value));
+  max_mappings.store(uint32_t(TRY(ParseSetting(text, INT32_MAX))));
   return {};
 }
 
@@ -118,9 +121,7 @@ Result<void> ShowShmMax(const ProcRequest&, TextSink& out) {
   return {};
 }
 Result<void> StoreShmMax(const ProcRequest&, std::string_view text) {
-  const ParsedNumber number = ParseUnsigned(text);
-  if (number.length == 0 || number.length != text.size()) return Errno::kEINVAL;
-  ipc_settings.shmmax.store(number.value);
+  ipc_settings.shmmax.store(TRY(ParseSetting(text, UINT64_MAX)));
   return {};
 }
 
@@ -129,10 +130,7 @@ Result<void> ShowLastPid(const ProcRequest& request, TextSink& out) {
   return {};
 }
 Result<void> StoreLastPid(const ProcRequest& request, std::string_view text) {
-  const ParsedNumber number = ParseUnsigned(text);
-  if (number.length == 0 || number.length != text.size() || number.value > INT32_MAX)
-    return Errno::kEINVAL;
-  return request.source.SetLastPid(int32_t(number.value));
+  return request.source.SetLastPid(int32_t(TRY(ParseSetting(text, INT32_MAX))));
 }
 
 Result<void> ShowPipeMaxSize(const ProcRequest&, TextSink& out) {
@@ -140,9 +138,7 @@ Result<void> ShowPipeMaxSize(const ProcRequest&, TextSink& out) {
   return {};
 }
 Result<void> StorePipeMaxSize(const ProcRequest&, std::string_view text) {
-  const ParsedNumber number = ParseUnsigned(text);
-  if (number.length == 0 || number.length != text.size() || !SetPipeMaxSize(number.value))
-    return Errno::kEINVAL;
+  if (!SetPipeMaxSize(TRY(ParseSetting(text, UINT64_MAX)))) return Errno::kEINVAL;
   return {};
 }
 
