@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "images/error.h"
 #include "images/progress.h"
@@ -191,6 +192,12 @@ ResolvedImage Build(Cache& cache, const Recipe& recipe, const BuildOptions& how)
   return Pack(cache, recipe, {file});
 }
 
+std::optional<ResolvedImage> FindBuilt(Cache& cache, const std::string& name,
+                                       const std::string& tag, const BuildOptions& options) {
+  if (options.rebuild || !options.from.empty()) return std::nullopt;
+  return cache.FindName(name, tag);
+}
+
 }  // namespace
 
 bool IsRecipe(const std::string& name) { return FindText(name) != nullptr; }
@@ -208,16 +215,18 @@ std::vector<Recipe> AllRecipes() {
 }
 
 ResolvedImage BuildRecipe(Cache& cache, const Recipe& recipe, const BuildOptions& options) {
-  if (!options.rebuild && options.from.empty()) {
-    if (auto image = cache.FindName(recipe.name, recipe.tag)) return std::move(*image);
-  }
+  if (auto image = FindBuilt(cache, recipe.name, recipe.tag, options)) return std::move(*image);
   ResolvedImage image = Build(cache, recipe, options);
   cache.SetName(recipe.name, recipe.tag, image);
   return image;
 }
 
 ResolvedImage BuildRecipe(Cache& cache, const std::string& name, const BuildOptions& options) {
-  return BuildRecipe(cache, FindRecipe(name), options);
+  const EmbeddedRecipe* text = FindText(name);
+  if (text == nullptr) throw ImageError("no recipe '" + name + "'");
+  // Each start of a container comes here: the recipe's text is read only to build it.
+  if (auto image = FindBuilt(cache, name, TagOf(text->text), options)) return std::move(*image);
+  return BuildRecipe(cache, Parse(*text), options);
 }
 
 }  // namespace zrun::images
